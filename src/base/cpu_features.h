@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string_view>
+
+namespace onnxrun {
+
+// The instruction sets that kernels are compiled for, weakest first; `amx` is avx512 with the tile matrix unit.
+enum class Isa { sse2, avx2, avx512, amx, neon };
+
+// "sse2", "avx2", ...
+std::string_view isa_name(Isa isa);
+
+// Whether this processor and operating system can run `isa`, by CPUID feature bits and XCR0 alone (model numbers lie
+// under virtualisation). Thread-safe.
+bool isa_supported(Isa isa);
+
+// The instruction set that kernels use: the strongest supported one, capped by the environment variable ONNXRUN_ISA
+// (sse2, avx2, avx512 or amx; read once; a name that is none of these is ignored). Thread-safe.
+Isa selected_isa();
+
+// Caps selected_isa() from now on, for tests that compare instruction sets inside one process; kernels chosen before
+// keep running. Not thread-safe.
+void set_isa_cap_for_testing(Isa cap);
+
+}  // namespace onnxrun
