@@ -1,0 +1,107 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "onnxrun/export.h"
+#include "onnxrun/model.h"
+#include "onnxrun/value.h"
+
+namespace onnxrun {
+
+enum class Precision {
+  standard,  // float32 quality: fast algorithms whose error against float64 is bounded and tested
+  strict,    // each dot product is one chain of fused multiply-adds in ascending order
+};
+
+struct SessionOptions {
+  // Threads that one run may use; 0: as many as the process may use (affinity and cgroup quota). Clamped to that.
+  int threads = 0;
+  // 0: the graph as it stands. 1: folds constants and removes dead nodes. 2: also fuses and assigns layouts.
+  // 3: also what costs load time.
+  int opt_level = 2;
+  Precision precision = Precision::standard;
+  std::vector<std::string> disabled_passes;
+  // Check the graph after every pass.
+  bool verify_passes = false;
+  // Keep subnormal numbers in multiply-accumulate steps too.
+  bool keep_denormals = false;
+  // Bytes of anonymous memory and outputs; 0: the cgroup's or the machine's limit.
+  size_t memory_limit = 0;
+  // Values for symbolic dimensions ("batch" or "input.batch"), fixed at load.
+  std::map<std::string, int64_t> dims;
+  // Intermediate values that become additional outputs, behind the model's own.
+  std::vector<std::string> extra_outputs;
+  // Lets `threads` exceed the processors, to test determinism.
+  bool oversubscribe = false;
+};
+
+struct RunOptions {
+  // Stops the run between two steps once it has taken so long; zero: never.
+  std::chrono::nanoseconds timeout{0};
+};
+
+struct PassReport {
+  std::string name;
+  double milliseconds = 0;
+  int changes = 0;
+  bool enabled = true;
+};
+
+struct SessionInfo {
+  int threads = 0;
+  std::string isa;
+  double load_milliseconds = 0;
+  size_t packed_bytes = 0;    // weights in the form that kernels read
+  size_t constant_bytes = 0;  // folded constants
+  size_t arena_bytes = 0;     // of the newest plan; 0 before the first run of a model with symbolic shapes
+  std::vector<PassReport> passes;
+};
+
+// A node of the graph that is executed, after all passes.
+struct StepInfo {
+  std::string node;  // "Conv 'conv1'"
+  std::string implementation;
+  std::vector<std::string> outputs;  // "name float32[1,64,112,112]"
+  int64_t tiles = 0;
+};
+
+// A compiled model. Immutable: any number of threads may call run at the same time.
+class ONNXRUN_API Session {
+ public:
+  // \throws Error(unsupported_operator) naming every unsupported node at once; Error(invalid_model), Error(limit).
+  explicit Session(const Model& model, const SessionOptions& options = {});
+  explicit Session(const std::filesystem::path& path, const SessionOptions& options = {})
+      : Session(Model::load(path), options) {}
+  ~Session();
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+
+  // What run takes and gives, in this order.
+  const std::vector<ValueInfo>& inputs() const;
+  const std::vector<ValueInfo>& outputs() const;
+
+  // Runs the model on one value per input. The values are read, never changed; an output may share elements with an
+  // input that it equals.
+  // \throws Error(invalid_input) where count, type or shape do not fit; Error(run_failed) with the node's name.
+  std::vector<Value> run(std::span<const Value> inputs, const RunOptions& options = {}) const;
+  std::vector<Value> run(const std::vector<std::pair<std::string, Value>>& inputs, const RunOptions& options = {}) const;
+
+  SessionInfo info() const;
+  // The steps of the newest plan; empty before the first run of a model with symbolic shapes.
+  std::vector<StepInfo> steps() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace onnxrun
