@@ -47,7 +47,8 @@ ONNXRUN_API int bit_size(DType dtype);
 // Whether several elements share a byte (the 4- and 2-bit types; the first element is in the lowest bits).
 inline bool is_packed(DType dtype) { return bit_size(dtype) < 8 && dtype != DType::undefined; }
 
-// Bytes that `count` elements take, packed types rounded up to whole bytes. No overflow check: see Shape::checked_bytes.
+// Bytes that `count` elements take, packed types rounded up to whole bytes. No overflow check: see
+// Shape::checked_bytes.
 ONNXRUN_API size_t byte_size(DType dtype, size_t count);
 
 // "float32", "int64", "bool", "bfloat16", ...; "undefined".

@@ -47,7 +47,11 @@ struct NodeInfo {
 // One thing that is wrong with a model, or not supported.
 struct ModelProblem {
   bool unsupported = false;  // otherwise invalid
-  std::string message;
+  std::string message;       // names the node
+  // The operator and the imported version of its domain, where the problem is one of a node.
+  std::string domain;
+  std::string op_type;
+  int64_t opset = 0;
 };
 
 struct OpsetImport {
@@ -60,8 +64,8 @@ class GraphModel;
 // A loaded model: structure checked, weights not copied. Immutable and cheap to copy; any number of threads may use it.
 class ONNXRUN_API Model {
  public:
-  // \throws Error(io) where the file cannot be read, Error(invalid_model) where it is not a valid model, with the place,
-  // Error(limit) where it is nested too deep. Unsupported operators are found by problems() and by Session.
+  // \throws Error(io) where the file cannot be read, Error(invalid_model) where it is not a valid model, with the
+  // place, Error(limit) where it is nested too deep. Unsupported operators are found by problems() and by Session.
   static Model load(const std::filesystem::path& path, const LoadOptions& options = {});
 
   // `folder` is where external data is looked for; external data is refused where it is empty. With BytesMode::borrow,

@@ -93,7 +93,8 @@ class ONNXRUN_API Session {
   // input that it equals.
   // \throws Error(invalid_input) where count, type or shape do not fit; Error(run_failed) with the node's name.
   std::vector<Value> run(std::span<const Value> inputs, const RunOptions& options = {}) const;
-  std::vector<Value> run(const std::vector<std::pair<std::string, Value>>& inputs, const RunOptions& options = {}) const;
+  std::vector<Value> run(const std::vector<std::pair<std::string, Value>>& inputs,
+                         const RunOptions& options = {}) const;
 
   SessionInfo info() const;
   // The steps of the newest plan; empty before the first run of a model with symbolic shapes.

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+namespace onnxrun {
+
+// IEEE 754 binary16 by its bits; arithmetic goes through float and rounds once, to nearest even.
+struct Half {
+  uint16_t bits = 0;
+
+  Half() = default;
+  Half(float value) noexcept : bits(from_float(value)) {}  // NOLINT(google-explicit-constructor): a number
+  operator float() const noexcept { return to_float(bits); }
+
+  static uint16_t from_float(float value) noexcept {
+    const uint32_t word = std::bit_cast<uint32_t>(value);
+    const auto sign = static_cast<uint16_t>((word >> 16) & 0x8000);
+    const uint32_t magnitude = word & 0x7fffffff;
+    if (magnitude > 0x7f800000) return static_cast<uint16_t>(sign | 0x7e00 | ((magnitude >> 13) & 0x3ff));  // NaN
+    if (magnitude >= 0x47800000) return sign | 0x7c00;  // 65536 and more; 65520 rounds up to infinity below
+    if (magnitude < 0x38800000) {                       // below 2^-14: subnormal or zero
+      // Adding 0.5 aligns the units in the last place: the sum's mantissa is the rounded subnormal.
+      const float shifted = std::bit_cast<float>(magnitude) + 0.5F;
+      return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - 0x3f000000));
+    }
+    const uint32_t rounded = magnitude + 0xfff + ((magnitude >> 13) & 1);
+    return static_cast<uint16_t>(sign | ((rounded - 0x38000000) >> 13));
+  }
+
+  static float to_float(uint16_t half) noexcept {
+    const uint32_t sign = static_cast<uint32_t>(half & 0x8000) << 16;
+    const uint32_t exponent = (half >> 10) & 0x1f;
+    const uint32_t mantissa = half & 0x3ff;
+    if (exponent == 0x1f) return std::bit_cast<float>(sign | 0x7f800000 | (mantissa << 13));
+    if (exponent == 0) {
+      const float magnitude = static_cast<float>(mantissa) * 0x1p-24F;
+      return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(magnitude));
+    }
+    return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
+  }
+};
+
+// The upper half of a float by its bits, rounded to nearest even.
+struct BFloat16 {
+  uint16_t bits = 0;
+
+  BFloat16() = default;
+  BFloat16(float value) noexcept : bits(from_float(value)) {}  // NOLINT(google-explicit-constructor): a number
+  operator float() const noexcept { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+
+  static uint16_t from_float(float value) noexcept {
+    const uint32_t word = std::bit_cast<uint32_t>(value);
+    if ((word & 0x7fffffff) > 0x7f800000) return static_cast<uint16_t>((word >> 16) | 0x40);
+    return static_cast<uint16_t>((word + 0x7fff + ((word >> 16) & 1)) >> 16);
+  }
+};
+
+}  // namespace onnxrun
