@@ -34,7 +34,8 @@ struct SessionOptions {
   bool verify_passes = false;
   // Keep subnormal numbers in multiply-accumulate steps too.
   bool keep_denormals = false;
-  // Bytes of anonymous memory and outputs; 0: the cgroup's or the machine's limit.
+  // Bytes of anonymous memory and outputs that this library may hold in the process; 0: leaves the limit as it is, at
+  // first the cgroup's or the machine's.
   size_t memory_limit = 0;
   // Values for symbolic dimensions ("batch" or "input.batch"), fixed at load.
   std::map<std::string, int64_t> dims;

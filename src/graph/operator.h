@@ -147,7 +147,8 @@ struct StepPlan {
     size_t byte_offset = 0;
   };
   std::vector<Placement> placements;  // inputs that may be made right inside an output's storage
-  size_t scratch_bytes = 0;           // per worker
+  std::vector<size_t> packed_inputs;
+  size_t scratch_bytes = 0;  // per worker
   bool flush_denormals = false;
   std::string implementation;  // for people: "winograd 4x4", ...
 };
@@ -204,9 +205,10 @@ class PlanContext {
   // A phase over [0, count) in ranges of a size that depends on the cost alone.
   void range(int64_t count, double nanoseconds_per_item,
              std::function<void(const TileContext&, int64_t begin, int64_t end)> run_range);
-  // The constant input i in the form that a kernel reads.
+  // The constant input i in the form that a kernel reads; tile functions must not read the input itself then.
   const std::byte* packed(size_t i, const std::string& format, size_t bytes,
-                          FunctionRef<void(const Tensor&, std::byte*)> pack) const {
+                          FunctionRef<void(const Tensor&, std::byte*)> pack) {
+    plan_.packed_inputs.push_back(i);
     return store_.get(inputs_[i].constant, format, bytes, pack);
   }
   // Subnormal numbers may be flushed to zero in this step: for multiply-accumulate and fused float kernels.

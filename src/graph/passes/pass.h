@@ -1,0 +1,53 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "graph/graph.h"
+#include "graph/registry.h"
+
+namespace onnxrun {
+
+// What passes work with.
+struct PassContext {
+  const OpRegistry& registry;
+  // Runs a node whose inputs are all constants; the outputs in order, kind none for those that are not wanted.
+  std::function<std::vector<Value>(const Graph&, const Node&)> evaluate;
+};
+
+// A named change of a graph that keeps what it computes. Runs on the main graph and on each subgraph.
+struct Pass {
+  std::string_view name;
+  int level;  // the lowest opt_level that runs it
+  // Returns how many changes it made. New nodes are bound and types inferred again afterwards.
+  int (*run)(Graph& graph, const PassContext& context);
+};
+
+// Every pass, in the order in which they run.
+std::span<const Pass> all_passes();
+
+int remove_dead_nodes(Graph& graph, const PassContext& context);
+int fold_constants(Graph& graph, const PassContext& context);
+int inline_constant_if(Graph& graph, const PassContext& context);
+int remove_no_ops(Graph& graph, const PassContext& context);
+int fuse_batch_normalization(Graph& graph, const PassContext& context);
+int fuse_bias(Graph& graph, const PassContext& context);
+int fuse_activation(Graph& graph, const PassContext& context);
+
+struct PassSettings {
+  int level = 2;
+  std::vector<std::string> disabled;
+  bool verify = false;
+  std::map<std::string, int64_t> dims;
+};
+
+// Runs the passes of the level; each is timed, and its result bound, sorted and inferred again, and checked with
+// `verify`. \throws Error(usage) for an unknown name in `disabled`.
+std::vector<PassReport> run_passes(Graph& graph, const PassContext& context, const PassSettings& settings,
+                                   std::vector<std::string>& warnings);
+
+}  // namespace onnxrun

@@ -1,0 +1,66 @@
+// Removes nodes that pass their input on unchanged.
+#include "graph/passes/pass.h"
+
+namespace onnxrun {
+namespace {
+
+bool mask_is_wanted(const Node& node) { return node.outputs.size() > 1 && node.outputs[1] != kNoValue; }
+
+bool is_false_constant(const Graph& graph, ValueId id) {
+  const ConstantPtr& constant = graph.value(id).constant;
+  return constant && constant->tensor.dtype() == DType::boolean && constant->tensor.elements() == 1 &&
+         !constant->tensor.values<bool>()[0];
+}
+
+// Dropout passes its input on unless training_mode (an input since version 12, an attribute is_test before 7) is set.
+bool is_inference_dropout(const Graph& graph, const Node& node) {
+  if (mask_is_wanted(node)) return false;
+  if (node.entry->since >= 12) {
+    return node.inputs.size() < 3 || node.inputs[2] == kNoValue || is_false_constant(graph, node.inputs[2]);
+  }
+  if (node.entry->since >= 7) return true;
+  for (const Attribute& attribute : node.attributes) {
+    const auto* is_test = std::get_if<int64_t>(&attribute.value);
+    if (attribute.name == "is_test" && is_test && *is_test != 0) return true;
+  }
+  return false;
+}
+
+bool is_no_op(const Graph& graph, const Node& node) {
+  if (!node.domain.empty()) return false;
+  const auto same_type = [&] {
+    const Type& input = graph.value(node.inputs[0]).type;
+    const Type& output = graph.value(node.outputs[0]).type;
+    return input.is_concrete_tensor() && output.is_concrete_tensor() && input.dtype == output.dtype &&
+           input.shape == output.shape;
+  };
+  if (node.op_type == "Identity") return true;
+  if (node.op_type == "Dropout") return is_inference_dropout(graph, node);
+  if (node.op_type == "Cast") {
+    const Type& input = graph.value(node.inputs[0]).type;
+    return input.is_tensor() && input.dtype != DType::undefined &&
+           input.dtype == graph.value(node.outputs[0]).type.dtype;
+  }
+  if (node.op_type == "Reshape" || node.op_type == "Flatten" || node.op_type == "Expand") return same_type();
+  return false;
+}
+
+}  // namespace
+
+int remove_no_ops(Graph& graph, const PassContext& /*context*/) {
+  int removed = 0;
+  for (const NodeId id : graph.order()) {
+    const Node& node = graph.node(id);
+    if (!is_no_op(graph, node)) continue;
+    const ValueId input = node.inputs[0];
+    const ValueId output = node.outputs[0];
+    // A graph output keeps its name and its place.
+    if (graph.is_output(output)) continue;
+    graph.remove_node(id);
+    graph.replace_uses(output, input);
+    ++removed;
+  }
+  return removed;
+}
+
+}  // namespace onnxrun

@@ -1,0 +1,232 @@
+// Runs the steps of a plan: see program.h.
+#include <algorithm>
+#include <new>
+#include <stdexcept>
+
+#include "base/denormals.h"
+#include "onnxrun/error.h"
+#include "runtime/program.h"
+
+namespace onnxrun {
+namespace {
+
+// Below this much work the caller is done before another thread has woken up.
+constexpr double kMinParallelNanoseconds = 15'000;
+
+Value& slot(RunState& state, ValueId id) { return state.slots[static_cast<size_t>(id)]; }
+
+void* address(const Operand& operand, RunState& state) {
+  switch (operand.home) {
+    case Home::none:
+      return nullptr;
+    case Home::constant:
+      return const_cast<void*>(operand.constant);
+    case Home::arena:
+      return state.arena.get() + operand.offset;
+    case Home::slot: {
+      Value& value = slot(state, operand.storage);
+      if (!value.is_tensor()) return nullptr;
+      return static_cast<std::byte*>(value.tensor().mutable_data()) + operand.offset;
+    }
+  }
+  return nullptr;
+}
+
+// A node's run, for operators without phases.
+class StepRun final : public RunContext {
+ public:
+  StepRun(const Program& program, const Step& step, RunState& state, void* const* table)
+      : program_(program), step_(step), state_(state), table_(table) {}
+
+  size_t input_count() const override { return step_.input_count; }
+  bool has_input(size_t i) const override { return i < step_.input_count && step_.operands[i].home != Home::none; }
+  bool wants(size_t j) const override {
+    return j < step_.operands.size() - step_.input_count && output_operand(j).value != kNoValue;
+  }
+
+  TensorView input(size_t i) const override {
+    const Operand& operand = step_.operands[i];
+    if (operand.type.dtype != DType::undefined) return {operand.type.dtype, operand.type.shape, table_[i]};
+    const ConstantPtr& constant = program_.graph().value(operand.value).constant;
+    return constant ? constant->tensor.view() : slot(state_, operand.value).tensor().view();
+  }
+
+  Value value(size_t i) override {
+    const Operand& operand = step_.operands[i];
+    const ConstantPtr& constant = program_.graph().value(operand.value).constant;
+    if (constant) return constant->tensor;
+    const Value& held = slot(state_, operand.value);
+    return held.kind() == ValueKind::none ? Value(Tensor::copy_of(input(i))) : held;
+  }
+
+  Value take(size_t i) override {
+    const ValueId id = step_.operands[i].value;
+    const auto& releases = step_.releases;
+    const auto& operands = step_.operands;
+    const bool last = std::find(releases.begin(), releases.end(), id) != releases.end() &&
+                      std::count_if(operands.begin(), operands.begin() + static_cast<ptrdiff_t>(step_.input_count),
+                                    [&](const Operand& operand) { return operand.value == id; }) == 1;
+    return last ? std::move(slot(state_, id)) : value(i);
+  }
+
+  void* allocate(size_t j, DType dtype, const Shape& shape) override {
+    const Operand& operand = output_operand(j);
+    if (step_.makes_values) {
+      Tensor tensor(dtype, shape);
+      void* data = tensor.mutable_data();
+      if (operand.value != kNoValue) slot(state_, operand.value) = std::move(tensor);
+      return data;
+    }
+    if (operand.type.dtype != dtype || !(operand.type.shape == shape)) {
+      throw std::logic_error("output " + std::to_string(j) + " was inferred as " + operand.type.to_string() +
+                             " and is made as " + std::string(dtype_name(dtype)) + shape.to_string());
+    }
+    return table_[step_.input_count + j];
+  }
+
+  void set(size_t j, Value value) override {
+    const Operand& operand = output_operand(j);
+    if (operand.value == kNoValue) return;
+    if (step_.makes_values) {
+      // What is passed on may belong to an input.
+      state_.shared[static_cast<size_t>(operand.value)] = value.is_tensor() && !value.tensor().unique();
+      slot(state_, operand.value) = std::move(value);
+      return;
+    }
+    const Tensor& tensor = value.tensor();
+    void* data = allocate(j, tensor.dtype(), tensor.shape());
+    if (tensor.dtype() == DType::string) {
+      std::ranges::copy(tensor.values<std::string>(), static_cast<std::string*>(data));
+    } else {
+      std::copy_n(static_cast<const std::byte*>(tensor.data()), tensor.bytes(), static_cast<std::byte*>(data));
+    }
+  }
+
+  std::vector<Value> run_subgraph(const Graph& graph, std::vector<Value> inputs) override {
+    for (const Capture& capture : graph.captures) {
+      const ConstantPtr& constant = program_.graph().value(capture.outer).constant;
+      inputs.push_back(constant ? Value(constant->tensor) : slot(state_, capture.outer));
+    }
+    auto& nested = state_.nested[&graph];
+    if (!nested) nested = std::make_unique<RunState>();
+    nested->deadline = state_.deadline;
+    return program_.nested(graph).run(*nested, std::move(inputs));
+  }
+
+ private:
+  const Operand& output_operand(size_t j) const { return step_.operands[step_.input_count + j]; }
+
+  const Program& program_;
+  const Step& step_;
+  RunState& state_;
+  void* const* table_;
+};
+
+void run_phase(const Program& program, const Step& step, const Phase& phase, RunState& state, void* const* table) {
+  const bool flush = step.plan.flush_denormals;
+  std::byte* scratch = state.arena.get() + step.scratch_offset;
+  const size_t scratch_bytes = step.plan.scratch_bytes;
+  auto body = [&](int64_t tile, int worker) {
+    const FlushDenormals guard(flush);
+    phase.run_tile({table, step.input_count, tile, worker, scratch + scratch_bytes * static_cast<size_t>(worker)});
+  };
+  const double work = phase.nanoseconds_per_tile * static_cast<double>(phase.tile_count);
+  if (work < kMinParallelNanoseconds) {
+    for (int64_t tile = 0; tile < phase.tile_count; ++tile) body(tile, 0);
+  } else {
+    program.environment().pool.parallel_for(phase.tile_count, body);
+  }
+}
+
+// Gives an output that shares another value's memory a value of its own.
+void publish(const Program& program, const Operand& operand, RunState& state, void* data) {
+  std::shared_ptr<const void> owner;
+  bool shared = true;
+  if (operand.home == Home::slot) {
+    owner = std::make_shared<const Value>(slot(state, operand.storage));
+    shared = state.shared[static_cast<size_t>(operand.storage)];
+  } else {
+    owner = program.graph().value(operand.storage == kNoValue ? operand.value : operand.storage).constant;
+  }
+  slot(state, operand.value) = Tensor(operand.type.dtype, operand.type.shape, data, std::move(owner));
+  state.shared[static_cast<size_t>(operand.value)] = shared;
+}
+
+void run_step(const Program& program, const Step& step, RunState& state, void** table) {
+  for (const Step::Allocation& allocation : step.allocations) {
+    slot(state, allocation.value) = Tensor(allocation.type.dtype, allocation.type.shape);
+  }
+  for (const size_t k : step.slot_operands) table[k] = address(step.operands[k], state);
+  if (step.runs_whole) {
+    StepRun run(program, step, state, table);
+    program.graph().node(step.node).op->run(run);
+  } else {
+    for (const Phase& phase : step.plan.phases) run_phase(program, step, phase, state, table);
+  }
+  for (const size_t k : step.published) publish(program, step.operands[k], state, table[k]);
+  for (const ValueId id : step.releases) slot(state, id) = {};
+}
+
+std::vector<void*>& bind_table(const SegmentPlan& plan, RunState& state) {
+  if (plan.arena_bytes > state.arena_bytes) {
+    state.arena = nullptr;
+    state.arena = allocate_aligned(plan.arena_bytes);
+    state.arena_bytes = plan.arena_bytes;
+    state.tables.clear();
+  }
+  constexpr size_t kMaxTables = 64;
+  if (state.tables.size() > kMaxTables) state.tables.clear();
+  const auto [entry, is_new] = state.tables.try_emplace(plan.id);
+  std::vector<void*>& table = entry->second;
+  if (is_new) {
+    table.resize(plan.table_size);
+    for (const Step& step : plan.steps) {
+      for (size_t k = 0; k < step.operands.size(); ++k) {
+        const Operand& operand = step.operands[k];
+        if (operand.home != Home::slot) table[step.table_begin + k] = address(operand, state);
+      }
+    }
+  }
+  return table;
+}
+
+std::string describe_operands(const Graph& graph, const Step& step, RunState& state) {
+  std::string text;
+  for (size_t i = 0; i < step.input_count; ++i) {
+    const Operand& operand = step.operands[i];
+    if (!text.empty()) text += ", ";
+    if (operand.value == kNoValue) {
+      text += "none";
+      continue;
+    }
+    text += "'" + graph.value(operand.value).name + "' ";
+    text +=
+        operand.type.dtype != DType::undefined ? operand.type.to_string() : slot(state, operand.value).type_string();
+  }
+  return text.empty() ? "none" : text;
+}
+
+}  // namespace
+
+void execute(const Program& program, const SegmentPlan& plan, RunState& state) {
+  void** table = bind_table(plan, state).data();
+  const bool timed = state.deadline != std::chrono::steady_clock::time_point::max();
+  for (const Step& step : plan.steps) {
+    if (timed && std::chrono::steady_clock::now() > state.deadline) {
+      throw Error(ErrorCode::limit, "the run took longer than its time limit");
+    }
+    const auto place = [&](const std::string& what) {
+      return "node " + program.graph().node(step.node).label + ": " + what +
+             "; inputs: " + describe_operands(program.graph(), step, state);
+    };
+    try {
+      run_step(program, step, state, table + step.table_begin);
+    } catch (const Error& error) {
+      throw Error(error.code(), place(error.what()));
+    } catch (const std::bad_alloc&) {
+      throw Error(ErrorCode::limit, place("memory is used up"));
+    }
+  }
+}
+
+}  // namespace onnxrun

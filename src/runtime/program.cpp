@@ -1,0 +1,158 @@
+#include "runtime/program.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "onnxrun/error.h"
+
+namespace onnxrun {
+namespace {
+
+// Plans for so many sets of input types are kept.
+constexpr size_t kMaxPlans = 32;
+
+bool same_type(const Type& a, const Type& b) {
+  if (a.kind != b.kind || a.dtype != b.dtype) return false;
+  return !a.is_tensor() || a.shape == b.shape;
+}
+
+// Without making a Type of the value: this is on the path of every run.
+bool fits(const Type& planned, const Value& value) {
+  if (value.kind() != planned.kind) return false;
+  if (!value.is_tensor()) return same_type(planned, Type::of(value));
+  const Tensor& tensor = value.tensor();
+  if (tensor.dtype() != planned.dtype || tensor.shape().rank() != planned.shape.rank()) return false;
+  for (size_t axis = 0; axis < planned.shape.rank(); ++axis) {
+    if (!planned.shape[axis].is(tensor.shape()[axis])) return false;
+  }
+  return true;
+}
+
+bool same_elements(const Tensor& a, const Value& value) {
+  const Tensor& b = value.tensor();
+  if (a.dtype() == DType::string) return std::ranges::equal(a.values<std::string>(), b.values<std::string>());
+  return a.bytes() == b.bytes() && std::memcmp(a.data(), b.data(), a.bytes()) == 0;
+}
+
+}  // namespace
+
+Program::Program(const Graph& graph, const ProgramEnvironment& environment) : graph_(graph), environment_(environment) {
+  for (const NodeId id : graph_.order()) {
+    for (const auto& subgraph : Graph::subgraphs(graph_.node(id))) {
+      nested_.emplace(subgraph.get(), std::make_unique<Program>(*subgraph, environment_));
+    }
+  }
+  if (!graph_.captures.empty()) return;
+  std::vector<Type> live(graph_.value_count());
+  for (const ValueId id : graph_.inputs) {
+    const Type& type = graph_.value(id).type;
+    if (type.is_tensor() && !type.is_concrete_tensor()) return;
+    live[static_cast<size_t>(id)] = type;
+  }
+  plan_ahead(live);
+}
+
+Program::~Program() = default;
+
+void Program::plan_ahead(const std::vector<Type>& live) {
+  const PlanEnvironment environment{environment_.options, environment_.store, environment_.pool.size()};
+  const PlanPtr plan = plan_segment(graph_, 0, live, nullptr, environment);
+  // A plan that stops early may have to know elements; the run makes its own then.
+  if (plan->end == graph_.order().size()) keep(plan);
+}
+
+Program::PlanPtr Program::cached_plan(const RunState& state, size_t begin) const {
+  const std::lock_guard lock(mutex_);
+  for (const PlanPtr& plan : plans_) {
+    if (plan->begin != begin) continue;
+    const bool types = std::all_of(plan->live_in.begin(), plan->live_in.end(), [&](const SegmentPlan::LiveIn& live) {
+      return fits(live.type, state.slots[static_cast<size_t>(live.value)]);
+    });
+    if (!types) continue;
+    const bool elements =
+        std::all_of(plan->demands.begin(), plan->demands.end(), [&](const SegmentPlan::Demand& demand) {
+          return same_elements(demand.elements, state.slots[static_cast<size_t>(demand.value)]);
+        });
+    if (elements) return plan;
+  }
+  return nullptr;
+}
+
+void Program::keep(const PlanPtr& plan) const {
+  const std::lock_guard lock(mutex_);
+  plans_.insert(plans_.begin(), plan);
+  if (plans_.size() > kMaxPlans) plans_.pop_back();
+}
+
+Program::PlanPtr Program::plan_for(RunState& state, size_t begin) const {
+  if (PlanPtr plan = cached_plan(state, begin)) return plan;
+  std::vector<Type> live(graph_.value_count());
+  for (size_t id = 0; id < live.size(); ++id) live[id] = Type::of(state.slots[id]);
+  const InferContext::Demand elements = [&](ValueId id) -> const Tensor* {
+    const Value& value = state.slots[static_cast<size_t>(id)];
+    return value.is_tensor() ? &value.tensor() : nullptr;
+  };
+  const PlanEnvironment environment{environment_.options, environment_.store, environment_.pool.size()};
+  try {
+    PlanPtr plan = plan_segment(graph_, begin, live, elements, environment);
+    keep(plan);
+    return plan;
+  } catch (const Error& error) {
+    // The model was valid with the types it declares; these inputs are what does not fit.
+    if (error.code() != ErrorCode::invalid_model) throw;
+    throw Error(ErrorCode::run_failed, error.what());
+  }
+}
+
+std::vector<Value> Program::run(RunState& state, std::vector<Value> inputs) const {
+  state.slots.resize(graph_.value_count());
+  state.shared.assign(graph_.value_count(), false);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const ValueId id = i < graph_.inputs.size() ? graph_.inputs[i] : graph_.captures[i - graph_.inputs.size()].inner;
+    state.slots[static_cast<size_t>(id)] = std::move(inputs[i]);
+    state.shared[static_cast<size_t>(id)] = true;
+  }
+  try {
+    for (size_t begin = 0; begin < graph_.order().size();) {
+      const PlanPtr plan = plan_for(state, begin);
+      execute(*this, *plan, state);
+      begin = plan->end;
+    }
+    std::vector<Value> outputs = collect_outputs(state);
+    for (Value& slot : state.slots) slot = {};
+    return outputs;
+  } catch (...) {
+    for (Value& slot : state.slots) slot = {};
+    throw;
+  }
+}
+
+std::vector<Value> Program::collect_outputs(RunState& state) const {
+  std::vector<Value> outputs;
+  for (const ValueId id : graph_.outputs) {
+    const GraphValue& value = graph_.value(id);
+    if (value.constant) {
+      outputs.emplace_back(value.constant->tensor.clone());
+      continue;
+    }
+    const Value& slot = state.slots[static_cast<size_t>(id)];
+    const bool copy = state.shared[static_cast<size_t>(id)] && slot.is_tensor();
+    outputs.push_back(copy ? Value(slot.tensor().clone()) : slot);
+  }
+  return outputs;
+}
+
+std::vector<std::shared_ptr<const SegmentPlan>> Program::newest_plans() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<PlanPtr> newest;
+  for (size_t begin = 0; begin < graph_.order().size();) {
+    const auto plan =
+        std::find_if(plans_.begin(), plans_.end(), [&](const PlanPtr& candidate) { return candidate->begin == begin; });
+    if (plan == plans_.end()) break;
+    newest.push_back(*plan);
+    begin = (*plan)->end;
+  }
+  return newest;
+}
+
+}  // namespace onnxrun

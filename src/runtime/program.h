@@ -1,0 +1,75 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "base/thread_pool.h"
+#include "graph/graph.h"
+#include "runtime/segment_plan.h"
+
+namespace onnxrun {
+
+// What the programs of a session share.
+struct ProgramEnvironment {
+  PlanOptions options;
+  PackedStore& store;
+  ThreadPool& pool;
+};
+
+class Program;
+
+// What one run of a program changes: its memory and its values. Used by one run at a time, kept for the next.
+struct RunState {
+  std::vector<Value> slots;  // by ValueId
+  std::vector<bool> shared;  // slots whose memory belongs to an input or a constant
+  AlignedBuffer arena;
+  size_t arena_bytes = 0;
+  // Operand addresses of each plan that has run on this arena.
+  std::unordered_map<uint64_t, std::vector<void*>> tables;
+  std::map<const Graph*, std::unique_ptr<RunState>> nested;
+  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+};
+
+// A graph that can be run. Immutable but for its cache of plans; any number of threads may run it, each on a RunState.
+class Program {
+ public:
+  // `graph` is typed and bound, and must outlive the program. Plans at once what does not depend on the inputs.
+  Program(const Graph& graph, const ProgramEnvironment& environment);
+  ~Program();
+
+  // `inputs`: one value for each of the graph's inputs, then for each of its captures.
+  // \throws Error naming the node.
+  std::vector<Value> run(RunState& state, std::vector<Value> inputs) const;
+
+  // The plans of the newest run or, before any, those made at load.
+  std::vector<std::shared_ptr<const SegmentPlan>> newest_plans() const;
+  const Graph& graph() const noexcept { return graph_; }
+  const ProgramEnvironment& environment() const noexcept { return environment_; }
+  const Program& nested(const Graph& graph) const { return *nested_.at(&graph); }
+
+ private:
+  using PlanPtr = std::shared_ptr<const SegmentPlan>;
+
+  void plan_ahead(const std::vector<Type>& live);
+  PlanPtr plan_for(RunState& state, size_t begin) const;
+  PlanPtr cached_plan(const RunState& state, size_t begin) const;
+  void keep(const PlanPtr& plan) const;
+  std::vector<Value> collect_outputs(RunState& state) const;
+
+  const Graph& graph_;
+  ProgramEnvironment environment_;
+  std::map<const Graph*, std::unique_ptr<Program>> nested_;
+  mutable std::mutex mutex_;
+  mutable std::vector<PlanPtr> plans_;  // newest first
+};
+
+// Runs the steps of a plan. \throws Error naming the node.
+void execute(const Program& program, const SegmentPlan& plan, RunState& state);
+
+}  // namespace onnxrun

@@ -1,0 +1,431 @@
+#include "runtime/segment_plan.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "base/aligned_buffer.h"
+#include "base/checked.h"
+#include "graph/inference.h"
+#include "onnxrun/error.h"
+#include "runtime/memory_planner.h"
+#include "runtime/packed_store.h"
+
+namespace onnxrun {
+namespace {
+
+constexpr int kNever = -1;
+
+// What is decided of a value while a segment is planned.
+struct ValuePlan {
+  int made = kNever;      // the step that makes it; kNever for what exists before the segment
+  int last_use = kNever;  // the last step that reads it, past the last one where it outlives the segment
+  bool needs_slot = false;
+  ValueId root = kNoValue;  // the value whose storage it lives in
+  size_t offset = 0;
+};
+
+// Memory that one or more values share.
+struct StoragePlan {
+  size_t bytes = 0;
+  int first = kNever;
+  int last = kNever;
+  bool needs_slot = false;
+  bool pinned = false;  // exists before the segment: never written, never merged
+};
+
+class SegmentPlanner {
+ public:
+  SegmentPlanner(const Graph& graph, size_t begin, const std::vector<Type>& live, const InferContext::Demand& elements,
+                 const PlanEnvironment& environment)
+      : graph_(graph),
+        live_(live),
+        elements_(elements),
+        environment_(environment),
+        plan_(std::make_shared<SegmentPlan>()) {
+    plan_->begin = begin;
+    plan_->end = begin;
+  }
+
+  std::shared_ptr<const SegmentPlan> run() {
+    infer();
+    find_uses();
+    make_steps();
+    merge_storages();
+    place();
+    finish();
+    return plan_;
+  }
+
+ private:
+  const ValueFact& fact(ValueId id) const { return facts_[static_cast<size_t>(id)]; }
+  ValuePlan& value(ValueId id) { return values_[static_cast<size_t>(id)]; }
+  StoragePlan& storage(ValueId id) { return storages_[static_cast<size_t>(value(id).root)]; }
+  bool exists_before(ValueId id) const { return live_[static_cast<size_t>(id)].kind != ValueKind::none; }
+  const Node& node_at(size_t position) const { return graph_.node(graph_.order()[position]); }
+
+  // Infers until a node's outputs cannot be known before something is computed.
+  void infer() {
+    facts_ = initial_facts(graph_);
+    for (const ValueId id : graph_.inputs) facts_[static_cast<size_t>(id)].type = {};
+    for (size_t id = 0; id < live_.size(); ++id) {
+      if (live_[id].kind != ValueKind::none) facts_[id].type = live_[id];
+    }
+    bool waits = false;
+    const InferContext::Demand demand = [&](ValueId id) -> const Tensor* {
+      const Tensor* tensor = exists_before(id) && elements_ ? elements_(id) : nullptr;
+      if (!tensor) {
+        waits = true;
+        return nullptr;
+      }
+      const bool noted = std::any_of(plan_->demands.begin(), plan_->demands.end(),
+                                     [&](const SegmentPlan::Demand& known) { return known.value == id; });
+      if (!noted) plan_->demands.push_back({id, tensor->clone()});
+      return tensor;
+    };
+    while (plan_->end < graph_.order().size()) {
+      const Node& node = node_at(plan_->end);
+      waits = false;
+      infer_node(graph_, node, facts_, demand);
+      if (waits || !is_plannable(node)) break;
+      ++plan_->end;
+    }
+    if (plan_->end == plan_->begin && plan_->begin < graph_.order().size() && elements_) {
+      const Node& node = node_at(plan_->begin);
+      throw Error(ErrorCode::run_failed, "node " + node.label +
+                                             ": the shape of its output cannot be determined; inputs: " +
+                                             describe_inputs(graph_, node, facts_));
+    }
+  }
+
+  bool is_plannable(const Node& node) const {
+    const OperatorTraits traits = node.op->traits();
+    if (traits.whole_values) return true;
+    const bool inputs_known = std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
+      return id == kNoValue || fact(id).type.is_concrete_tensor();
+    });
+    if (!inputs_known) return false;
+    return traits.data_dependent || std::all_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
+             return id == kNoValue || fact(id).type.is_concrete_tensor();
+           });
+  }
+
+  int step_count() const { return static_cast<int>(plan_->end - plan_->begin); }
+
+  void note_use(ValueId id, int step) {
+    if (id == kNoValue || graph_.value(id).constant) return;
+    value(id).last_use = std::max(value(id).last_use, step);
+  }
+
+  void find_uses() {
+    values_.resize(graph_.value_count());
+    for (size_t position = plan_->begin; position < graph_.order().size(); ++position) {
+      // Uses behind the segment count as one step past its end.
+      const int step = std::min(static_cast<int>(position - plan_->begin), step_count());
+      const Node& node = node_at(position);
+      const OperatorTraits traits = node.op->traits();
+      for (const ValueId id : node.inputs) {
+        note_use(id, step);
+        if (id != kNoValue && traits.whole_values) value(id).needs_slot = true;
+      }
+      for (const ValueId id : node.implicit_inputs) {
+        note_use(id, step);
+        value(id).needs_slot = true;
+      }
+      if (step == step_count()) continue;
+      for (const ValueId id : node.outputs) {
+        if (id == kNoValue) continue;
+        value(id).made = step;
+        if (traits.whole_values || traits.data_dependent) value(id).needs_slot = true;
+      }
+    }
+    for (const ValueId id : graph_.outputs) note_use(id, step_count());
+    for (size_t id = 0; id < values_.size(); ++id) {
+      ValuePlan& plan = values_[id];
+      plan.root = static_cast<ValueId>(id);
+      if (plan.last_use == step_count()) plan.needs_slot = true;
+      if (live_[id].kind != ValueKind::none) plan.needs_slot = true;
+      // Strings own memory of their own, which an arena would not construct.
+      if (facts_[id].type.dtype == DType::string) plan.needs_slot = true;
+    }
+  }
+
+  static TensorType concrete(const Type& type) {
+    if (!type.is_concrete_tensor()) return {};
+    return {type.dtype, type.shape.concrete(), {}};
+  }
+
+  void make_steps() {
+    for (int index = 0; index < step_count(); ++index) {
+      const NodeId id = graph_.order()[plan_->begin + static_cast<size_t>(index)];
+      const Node& node = graph_.node(id);
+      Step step;
+      step.node = id;
+      step.input_count = node.inputs.size();
+      std::vector<PlanContext::Operand> inputs = describe(node.inputs, step);
+      std::vector<PlanContext::Operand> outputs = describe(node.outputs, step);
+      const OperatorTraits traits = node.op->traits();
+      step.makes_values = traits.whole_values || traits.data_dependent;
+      if (!step.makes_values) {
+        try {
+          check_sizes(step);
+          PlanContext context(std::move(inputs), std::move(outputs), environment_.options, environment_.store);
+          node.op->plan(context);
+          step.plan = std::move(context.result());
+        } catch (const Error& error) {
+          throw Error(error.code(), "node " + node.label + ": " + error.what() +
+                                        "; inputs: " + describe_inputs(graph_, node, facts_));
+        }
+      }
+      step.runs_whole = step.makes_values || (step.plan.phases.empty() && step.plan.views.empty());
+      plan_->steps.push_back(std::move(step));
+    }
+  }
+
+  static void check_sizes(const Step& step) {
+    for (const Operand& operand : step.operands) {
+      if (operand.home == Home::none || operand.constant) continue;
+      const size_t bytes = operand.type.storage_bytes();
+      if (bytes > memory_limit()) {
+        throw Error(ErrorCode::limit, "a tensor of type " + operand.type.to_string() + " needs " +
+                                          std::to_string(bytes) + " bytes, the memory limit is " +
+                                          std::to_string(memory_limit()));
+      }
+    }
+  }
+
+  std::vector<PlanContext::Operand> describe(const std::vector<ValueId>& ids, Step& step) {
+    std::vector<PlanContext::Operand> described;
+    for (const ValueId id : ids) {
+      PlanContext::Operand operand;
+      Operand planned;
+      if (id != kNoValue) {
+        planned.value = id;
+        planned.home = Home::slot;
+        planned.type = concrete(fact(id).type);
+        operand.present = true;
+        operand.type = planned.type;
+        operand.constant = graph_.value(id).constant;
+        if (operand.constant) {
+          planned.home = Home::constant;
+          planned.constant = operand.constant->tensor.data();
+        }
+      }
+      described.push_back(std::move(operand));
+      step.operands.push_back(std::move(planned));
+    }
+    return described;
+  }
+
+  // Every value starts with a storage of its own; views, in-place pairs and placements merge them.
+  void merge_storages() {
+    storages_.resize(values_.size());
+    for (size_t id = 0; id < values_.size(); ++id) {
+      const ValuePlan& plan = values_[id];
+      StoragePlan& memory = storages_[id];
+      memory.pinned = live_[id].kind != ValueKind::none || graph_.value(static_cast<ValueId>(id)).constant;
+      if (plan.made == kNever) continue;
+      // What an operator makes by itself may share memory with anything.
+      memory.pinned = memory.pinned || plan_->steps[static_cast<size_t>(plan.made)].makes_values;
+      memory.first = plan.made;
+      memory.last = std::max(plan.made, plan.last_use);
+      memory.needs_slot = plan.needs_slot;
+      const Type& type = facts_[id].type;
+      if (type.is_concrete_tensor()) memory.bytes = concrete(type).storage_bytes();
+    }
+    for (size_t index = 0; index < plan_->steps.size(); ++index) {
+      Step& step = plan_->steps[index];
+      for (const StepPlan::View& view : step.plan.views) merge_view(step, view);
+      for (const auto& [output, input] : step.plan.in_place)
+        merge_in_place(step, output, input, static_cast<int>(index));
+    }
+    for (Step& step : plan_->steps) {
+      for (const StepPlan::Placement& placement : step.plan.placements) merge_placement(step, placement);
+    }
+  }
+
+  static ValueId output_of(const Step& step, size_t j) { return step.operands[step.input_count + j].value; }
+
+  void merge_view(const Step& step, const StepPlan::View& view) {
+    const ValueId input = step.operands[view.input].value;
+    const ValueId output = output_of(step, view.output);
+    absorb(value(input).root, output, value(input).offset + view.byte_offset);
+  }
+
+  // Moves `id`, a root, into the storage `root`, at `offset`.
+  void absorb(ValueId root, ValueId id, size_t offset) {
+    StoragePlan& into = storages_[static_cast<size_t>(root)];
+    const StoragePlan& from = storages_[static_cast<size_t>(id)];
+    if (!into.pinned) {
+      into.first = std::min(into.first, from.first);
+      into.last = std::max(into.last, from.last);
+      into.needs_slot = into.needs_slot || from.needs_slot;
+    } else {
+      into.last = std::max(into.last, from.last);
+    }
+    for (ValuePlan& plan : values_) {
+      if (plan.root != id || &plan == &value(id)) continue;
+      plan.root = root;
+      plan.offset += offset;
+    }
+    value(id).root = root;
+    value(id).offset = offset;
+  }
+
+  void merge_in_place(const Step& step, size_t output_index, size_t input_index, int index) {
+    const Operand& operand = step.operands[input_index];
+    const ValueId output = output_of(step, output_index);
+    if (operand.home != Home::slot || operand.value == kNoValue || output == kNoValue) return;
+    if (value(output).root != output) return;  // an earlier pair was taken
+    const ValueId root = value(operand.value).root;
+    const StoragePlan& memory = storages_[static_cast<size_t>(root)];
+    const bool same_place =
+        value(operand.value).offset == 0 && memory.bytes == storages_[static_cast<size_t>(output)].bytes;
+    if (memory.pinned || memory.last != index || !same_place) return;
+    const auto uses =
+        std::count_if(step.operands.begin(), step.operands.begin() + static_cast<ptrdiff_t>(step.input_count),
+                      [&](const Operand& other) { return other.value != kNoValue && value(other.value).root == root; });
+    if (uses == 1) absorb(root, output, 0);
+  }
+
+  // An input moves into the output where it is a whole storage of its own, made inside this segment.
+  void merge_placement(const Step& step, const StepPlan::Placement& placement) {
+    const Operand& operand = step.operands[placement.input];
+    const ValueId output = output_of(step, placement.output);
+    if (operand.home != Home::slot || operand.value == kNoValue || output == kNoValue) return;
+    const ValueId root = value(operand.value).root;
+    const ValueId into = value(output).root;
+    const StoragePlan& memory = storages_[static_cast<size_t>(root)];
+    const StoragePlan& target = storages_[static_cast<size_t>(into)];
+    const bool whole = value(operand.value).offset == 0 && memory.bytes == operand.type.storage_bytes();
+    if (root == into || memory.pinned || target.pinned || memory.needs_slot || !whole) return;
+    const size_t offset = value(output).offset + placement.byte_offset;
+    if (offset % kAlignment == 0) absorb(into, root, offset);
+  }
+
+  // Gives arena offsets to storages and scratch.
+  void place() {
+    std::vector<Lifetime> lifetimes;
+    std::vector<size_t*> targets;
+    arena_offsets_.resize(values_.size());
+    for (size_t id = 0; id < values_.size(); ++id) {
+      const StoragePlan& memory = storages_[id];
+      if (values_[id].root != static_cast<ValueId>(id) || values_[id].made == kNever || memory.pinned ||
+          memory.needs_slot)
+        continue;
+      lifetimes.push_back({memory.first, memory.last, std::max<size_t>(memory.bytes, 1)});
+      targets.push_back(&arena_offsets_[id]);
+    }
+    for (size_t index = 0; index < plan_->steps.size(); ++index) {
+      Step& step = plan_->steps[index];
+      if (step.plan.scratch_bytes == 0) continue;
+      step.plan.scratch_bytes = align_up(step.plan.scratch_bytes, kAlignment);
+      size_t bytes = 0;
+      if (!checked_mul(step.plan.scratch_bytes, static_cast<size_t>(environment_.workers), bytes)) {
+        throw Error(ErrorCode::limit, "scratch memory overflows");
+      }
+      lifetimes.push_back({static_cast<int>(index), static_cast<int>(index), bytes});
+      targets.push_back(&step.scratch_offset);
+    }
+    const MemoryPlan memory = plan_memory(lifetimes);
+    for (size_t i = 0; i < targets.size(); ++i) *targets[i] = memory.offsets[i];
+    plan_->arena_bytes = memory.arena_bytes;
+  }
+
+  void finish() {
+    static std::atomic<uint64_t> next_id{1};
+    plan_->id = next_id.fetch_add(1, std::memory_order_relaxed);
+    for (Step& step : plan_->steps) finish_step(step);
+    add_allocations();
+    add_releases();
+    note_live_in();
+  }
+
+  void finish_step(Step& step) {
+    step.table_begin = plan_->table_size;
+    plan_->table_size += step.operands.size();
+    for (size_t k = 0; k < step.operands.size(); ++k) {
+      Operand& operand = step.operands[k];
+      const bool is_output = k >= step.input_count;
+      const auto& packed = step.plan.packed_inputs;
+      if (operand.home == Home::constant) {
+        const bool is_packed = std::find(packed.begin(), packed.end(), k) != packed.end();
+        operand.constant = is_packed ? nullptr : aligned_data(environment_.store, graph_.value(operand.value).constant);
+      }
+      if (operand.home != Home::slot) continue;
+      ValuePlan& plan = value(operand.value);
+      operand.offset = plan.offset;
+      operand.storage = plan.root;
+      const StoragePlan& memory = storages_[static_cast<size_t>(plan.root)];
+      const ConstantPtr& constant = graph_.value(plan.root).constant;
+      if (constant) {  // a view of a constant
+        operand.home = Home::constant;
+        operand.constant = static_cast<const std::byte*>(aligned_data(environment_.store, constant)) + plan.offset;
+      } else if (!memory.pinned && !memory.needs_slot) {
+        operand.home = Home::arena;
+        operand.offset += arena_offsets_[static_cast<size_t>(plan.root)];
+      } else if (!(is_output && step.makes_values)) {
+        step.slot_operands.push_back(k);
+      }
+      if (is_output && plan.needs_slot && plan.root != operand.value && !step.makes_values) step.published.push_back(k);
+    }
+  }
+
+  void add_allocations() {
+    for (size_t id = 0; id < values_.size(); ++id) {
+      const StoragePlan& memory = storages_[id];
+      const bool is_root = values_[id].root == static_cast<ValueId>(id) && values_[id].made != kNever;
+      if (!is_root || memory.pinned || !memory.needs_slot) continue;
+      plan_->steps[static_cast<size_t>(memory.first)].allocations.push_back(
+          {static_cast<ValueId>(id), concrete(facts_[id].type)});
+    }
+  }
+
+  // A slot can go once its value and, for an owner of memory, everything inside is used up.
+  void add_releases() {
+    for (size_t id = 0; id < values_.size(); ++id) {
+      const ValuePlan& plan = values_[id];
+      const StoragePlan& memory = storages_[static_cast<size_t>(plan.root)];
+      const auto own = static_cast<ValueId>(id);
+      const bool owns = plan.root == own;
+      if (owns ? !(memory.needs_slot || memory.pinned) : !plan.needs_slot) continue;
+      if (graph_.value(own).constant) continue;
+      const int last = std::max({owns ? std::max(memory.last, plan.last_use) : plan.last_use, plan.made});
+      if (last == kNever || last >= step_count()) continue;
+      plan_->steps[static_cast<size_t>(last)].releases.push_back(own);
+    }
+  }
+
+  void note_live_in() {
+    for (size_t id = 0; id < values_.size(); ++id) {
+      if (live_[id].kind == ValueKind::none) continue;
+      const auto own = static_cast<ValueId>(id);
+      bool used = false;
+      for (const Step& step : plan_->steps) {
+        used = used || std::any_of(step.operands.begin(), step.operands.end(), [&](const Operand& operand) {
+                 return operand.value == own || operand.storage == own;
+               });
+      }
+      if (used) plan_->live_in.push_back({own, live_[id]});
+    }
+  }
+
+  const Graph& graph_;
+  const std::vector<Type>& live_;
+  const InferContext::Demand& elements_;
+  const PlanEnvironment& environment_;
+  std::shared_ptr<SegmentPlan> plan_;
+  std::vector<ValueFact> facts_;
+  std::vector<ValuePlan> values_;
+  std::vector<StoragePlan> storages_;
+  std::vector<size_t> arena_offsets_;
+};
+
+}  // namespace
+
+std::shared_ptr<const SegmentPlan> plan_segment(const Graph& graph, size_t begin, const std::vector<Type>& live,
+                                                const InferContext::Demand& elements,
+                                                const PlanEnvironment& environment) {
+  return SegmentPlanner(graph, begin, live, elements, environment).run();
+}
+
+}  // namespace onnxrun
