@@ -1,0 +1,299 @@
+// Convolution as a matrix product: the output [channels, positions] is weights [channels, k] times the input gathered
+// as [k, positions], k = (tap, input channel). The gathered panels are short-lived: a tile's worth at a time.
+#include "kernels/conv/conv_kernels.h"
+#include "kernels/gemm/micro_kernel.h"
+#include "kernels/unary/epilogue_row.h"
+
+namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
+namespace {
+
+using conv_detail::ceil_div;
+using conv_detail::smaller;
+
+constexpr size_t kPositions = kPanelColumns<float>;
+constexpr size_t kWidth = kLanes<float>;
+constexpr TileTable<float, true> kTiles;
+
+// Lanes [lane, lane + length) of a panel: from `offset` within a channel's plane, or zero.
+struct Run {
+  size_t lane, length;
+  ptrdiff_t offset;
+  bool zero;
+};
+
+// A stretch of one output row within a panel.
+struct Segment {
+  size_t lane, length, z, y, x;
+};
+
+struct Panel {
+  Segment segments[kPositions];
+  size_t segment_count = 0;
+  Run runs[3 * kPositions + 1];
+  size_t run_count = 0;
+};
+
+void find_segments(const ConvPlan& plan, size_t position, Panel& panel) noexcept {
+  const size_t end = smaller(plan.positions, position + kPositions);
+  size_t x = position % plan.output[2];
+  size_t y = position / plan.output[2] % plan.output[1];
+  size_t z = position / plan.output[2] / plan.output[1];
+  panel.segment_count = 0;
+  for (size_t at = position; at < end;) {
+    const size_t length = smaller(plan.output[2] - x, end - at);
+    panel.segments[panel.segment_count++] = {at - position, length, z, y, x};
+    at += length;
+    x = 0;
+    if (++y == plan.output[1]) {
+      y = 0;
+      ++z;
+    }
+  }
+}
+
+// The first output whose tap at `reach` lies in the input or after it: ceil((pad - reach) / stride), at least 0.
+size_t first_inside(size_t reach, size_t pad, size_t stride) noexcept {
+  return reach >= pad ? 0 : ceil_div(pad - reach, stride);
+}
+
+void add_run(Panel& panel, size_t lane, size_t length, ptrdiff_t offset, bool zero) noexcept {
+  if (length != 0) panel.runs[panel.run_count++] = {lane, length, offset, zero};
+}
+
+// What tap (tz, ty, tx) reads for each lane of the panel; whether that is anything but padding.
+bool find_runs(const ConvShape& s, Panel& panel, size_t tz, size_t ty, size_t tx) noexcept {
+  const size_t reach_x = tx * s.dilation[2];
+  const size_t begin_x = first_inside(reach_x, s.pad_begin[2], s.stride[2]);
+  const size_t end_x = first_inside(reach_x, s.pad_begin[2] + s.input[2], s.stride[2]);
+  bool any = false;
+  size_t filled = 0;
+  panel.run_count = 0;
+  for (size_t i = 0; i < panel.segment_count; ++i) {
+    const Segment& seg = panel.segments[i];
+    const size_t z = seg.z * s.stride[0] + tz * s.dilation[0] - s.pad_begin[0];  // wraps around when it is padding
+    const size_t y = seg.y * s.stride[1] + ty * s.dilation[1] - s.pad_begin[1];
+    const size_t seg_end = seg.x + seg.length;
+    const size_t from = begin_x > seg.x ? smaller(begin_x, seg_end) : seg.x;
+    const size_t to = smaller(seg_end, end_x);
+    filled = seg.lane + seg.length;
+    if (z >= s.input[0] || y >= s.input[1] || from >= to) {
+      add_run(panel, seg.lane, seg.length, 0, true);
+      continue;
+    }
+    const size_t x = from * s.stride[2] + reach_x - s.pad_begin[2];
+    add_run(panel, seg.lane, from - seg.x, 0, true);
+    add_run(panel, seg.lane + from - seg.x, to - from, static_cast<ptrdiff_t>((z * s.input[1] + y) * s.input[2] + x),
+            false);
+    add_run(panel, seg.lane + to - seg.x, seg_end - to, 0, true);
+    any = true;
+  }
+  add_run(panel, filled, kPositions - filled, 0, true);
+  return any;
+}
+
+// Copies the runs of one channel's plane to dst[kPositions], in whole vectors: what a run writes beyond its end is
+// overwritten by the next, and after the last run by the next row. Nothing at or after src_end is read.
+template <size_t kStride>
+ONNXRUN_INLINE void copy_runs(const Panel& panel, const float* plane, const float* src_end, size_t stride,
+                              float* dst) noexcept {
+  for (size_t r = 0; r < panel.run_count; ++r) {
+    const Run& run = panel.runs[r];
+    float* to = dst + run.lane;
+    const float* from = plane + run.offset;
+    if (run.zero) {
+      for (size_t i = 0; i < run.length; i += kWidth) store(to + i, Vec<float>(0.0f));
+    } else if (kStride != 0 && static_cast<size_t>(src_end - from) >= kStride * (run.length + kWidth)) {
+      for (size_t i = 0; i < run.length; i += kWidth) {
+        if constexpr (kStride == 1) {
+          store(to + i, load(from + i));
+        } else {
+          store(to + i, even_lanes(load(from + 2 * i), load(from + 2 * i + kWidth)));
+        }
+      }
+    } else {
+      for (size_t i = 0; i < run.length; ++i) to[i] = from[i * stride];
+    }
+  }
+}
+
+template <size_t kStride>
+void copy_channels(const Panel& panel, const float* plane, size_t plane_size, size_t channels, const float* src_end,
+                   size_t stride, float* dst) noexcept {
+  for (size_t c = 0; c < channels; ++c) {
+    copy_runs<kStride>(panel, plane + c * plane_size, src_end, stride, dst + c * kPositions);
+  }
+}
+
+// The image, group, positions and output channels of a tile.
+struct TileRange {
+  size_t image, group, position_block;
+  size_t panel_begin, panel_end;      // of the group's output positions
+  size_t channel_begin, channel_end;  // within the group
+};
+
+TileRange tile_range(const ConvPlan& plan, size_t tile, size_t channel_tiles) noexcept {
+  // Neighbouring tiles share the gathered input, or else the weights.
+  TileRange range;
+  const size_t channel_tile = tile % channel_tiles;
+  const size_t block = tile / channel_tiles;
+  range.position_block = block;
+  range.group = block / plan.position_tiles % plan.shape.group;
+  range.image = block / plan.position_tiles / plan.shape.group;
+  const size_t panels = ceil_div(plan.positions, kPositions);
+  const size_t panel_tile = plan.position_tile / kPositions;
+  range.panel_begin = block % plan.position_tiles * panel_tile;
+  range.panel_end = smaller(panels, range.panel_begin + panel_tile);
+  range.channel_begin = channel_tile * plan.channel_tile;
+  range.channel_end = smaller(plan.shape.out_channels / plan.shape.group, range.channel_begin + plan.channel_tile);
+  return range;
+}
+
+// One convolution's constants, unpacked.
+struct Problem {
+  const ConvPlan& plan;
+  const ConvArgs& args;
+  size_t group_in, group_out, plane, k;
+  const float* src_end;
+
+  Problem(const ConvPlan& p, const ConvArgs& a) noexcept
+      : plan(p),
+        args(a),
+        group_in(p.shape.in_channels / p.shape.group),
+        group_out(p.shape.out_channels / p.shape.group),
+        plane(p.shape.input[0] * p.shape.input[1] * p.shape.input[2]),
+        k(group_in * p.shape.kernel[0] * p.shape.kernel[1] * p.shape.kernel[2]),
+        src_end(a.src + p.shape.batch * p.shape.in_channels * plane) {}
+
+  // The end of the stretch of k that begins at k_begin.
+  size_t stretch_end(size_t k_begin) const noexcept {
+    const size_t end = smaller(k, k_begin + plan.k_block);
+    return plan.skip_zero_taps ? smaller(end, (k_begin / group_in + 1) * group_in) : end;
+  }
+
+  bool runs_of_tap(Panel& panel, size_t tap) const noexcept {
+    const ConvShape& s = plan.shape;
+    return find_runs(s, panel, tap / s.kernel[2] / s.kernel[1], tap / s.kernel[2] % s.kernel[1], tap % s.kernel[2]);
+  }
+
+  // Gathers k in [k_begin, k_end) of a panel to dst[k_end - k_begin][kPositions].
+  void gather(const TileRange& range, Panel& panel, size_t k_begin, size_t k_end, float* dst) const noexcept {
+    const float* image = args.src + (range.image * plan.shape.in_channels + range.group * group_in) * plane;
+    const size_t stride = plan.shape.stride[2];
+    for (size_t at = k_begin; at < k_end;) {
+      const size_t tap = at / group_in;
+      const size_t channel = at % group_in;
+      const size_t channels = smaller(group_in - channel, k_end - at);
+      const bool any = runs_of_tap(panel, tap);
+      if (any || !plan.skip_zero_taps) {
+        const auto copy = stride == 1 ? copy_channels<1> : stride == 2 ? copy_channels<2> : copy_channels<0>;
+        copy(panel, image + channel * plane, plane, channels, src_end, stride, dst + (at - k_begin) * kPositions);
+      }
+      at += channels;
+    }
+  }
+
+  // Multiplies the stretch of k with every channel of the tile; panel p of the tile at gathered + p * panel_stride.
+  void multiply(const TileRange& range, size_t k_begin, size_t k_end, const float* gathered,
+                size_t panel_stride) const noexcept;
+  void finish(const TileRange& range, int done_steps) const noexcept;
+};
+
+void Problem::multiply(const TileRange& range, size_t k_begin, size_t k_end, const float* gathered,
+                       size_t panel_stride) const noexcept {
+  const size_t panels = range.panel_end - range.panel_begin;
+  const size_t blocks = ceil_div(group_out, kTileRows);
+  const size_t channel0 = range.group * group_out;
+  const size_t out0 = (range.image * plan.shape.out_channels + channel0) * plan.positions;
+  Tile<float> tile{};
+  tile.b_k_stride = kPositions;
+  tile.c_row_stride = tile.residual_row_stride = static_cast<ptrdiff_t>(plan.positions);
+  tile.first = k_begin == 0;
+  tile.last = k_end == k;
+  tile.epilogue = register_epilogue<float>(args.epilogue.steps, args.epilogue.step_count);
+  tile.prefetch_step = static_cast<ptrdiff_t>(kTileRows * sizeof(float) / panels);
+  Panel panel;
+  for (size_t channel = range.channel_begin; channel < range.channel_end; channel += kTileRows) {
+    const size_t rows = smaller(kTileRows, range.channel_end - channel);
+    const float* weights = args.packed_weights + (range.group * blocks + channel / kTileRows) * kTileRows * k;
+    tile.a = weights + k_begin * kTileRows;
+    tile.prefetch = reinterpret_cast<const char*>(tile.a + kTileRows * k);
+    tile.row_bias = args.epilogue.bias ? args.epilogue.bias + channel0 + channel : nullptr;
+    for (size_t p = 0; p < panels; ++p) {
+      const size_t position = (range.panel_begin + p) * kPositions;
+      tile.k = k_end - k_begin;
+      if (plan.skip_zero_taps) {
+        find_segments(plan, position, panel);
+        if (!runs_of_tap(panel, k_begin / group_in)) {
+          if (!tile.first && !tile.last) continue;
+          tile.k = 0;
+        }
+      }
+      tile.b = gathered + p * panel_stride;
+      tile.columns = smaller(kPositions, plan.positions - position);
+      const size_t out = out0 + channel * plan.positions + position;
+      tile.c = args.dst + out;
+      tile.residual = args.epilogue.residual + out;
+      kTiles.functions[rows - 1][ceil_div(tile.columns, kWidth) - 1](tile);
+      tile.prefetch += tile.prefetch_step * static_cast<ptrdiff_t>(tile.k);
+    }
+  }
+  if (tile.last) finish(range, tile.epilogue.steps);
+}
+
+void Problem::finish(const TileRange& range, int done_steps) const noexcept {
+  const Epilogue& epilogue = args.epilogue;
+  if (done_steps == epilogue.step_count) return;
+  const size_t begin = range.panel_begin * kPositions;
+  const size_t count = smaller(plan.positions, range.panel_end * kPositions) - begin;
+  for (size_t channel = range.channel_begin; channel < range.channel_end; ++channel) {
+    const size_t row = range.image * plan.shape.out_channels + range.group * group_out + channel;
+    const size_t at = row * plan.positions + begin;
+    apply_epilogue_row(args.dst + at, epilogue.residual + at, count, epilogue.steps + done_steps,
+                       epilogue.step_count - done_steps);
+  }
+}
+
+// Where the gathered input of a tile begins in the shared buffer.
+size_t shared_offset(const Problem& problem, const TileRange& range) noexcept {
+  return range.position_block * (problem.plan.position_tile * problem.k + kPositions);
+}
+
+void pack_tile(const ConvPlan& plan, const ConvArgs& args, size_t tile, float* shared) noexcept {
+  const Problem problem(plan, args);
+  const TileRange range = tile_range(plan, tile, 1);
+  float* dst = shared + shared_offset(problem, range);
+  Panel panel;
+  for (size_t p = range.panel_begin; p < range.panel_end; ++p, dst += problem.k * kPositions) {
+    find_segments(plan, p * kPositions, panel);
+    problem.gather(range, panel, 0, problem.k, dst);
+  }
+}
+
+void run_tile(const ConvPlan& plan, const ConvArgs& args, size_t tile, const float* shared, float* scratch) noexcept {
+  const Problem problem(plan, args);
+  const TileRange range = tile_range(plan, tile, plan.channel_tiles);
+  Panel panel;
+  size_t k_begin = 0;
+  do {
+    const size_t k_end = problem.stretch_end(k_begin);
+    if (plan.pack_tile_count > 0) {
+      const float* gathered = shared + shared_offset(problem, range) + k_begin * kPositions;
+      problem.multiply(range, k_begin, k_end, gathered, problem.k * kPositions);
+    } else {
+      const size_t panel_size = (k_end - k_begin) * kPositions;
+      for (size_t p = range.panel_begin; p < range.panel_end; ++p) {
+        find_segments(plan, p * kPositions, panel);
+        problem.gather(range, panel, k_begin, k_end, scratch + (p - range.panel_begin) * panel_size);
+      }
+      problem.multiply(range, k_begin, k_end, scratch, panel_size);
+    }
+    k_begin = k_end;
+  } while (k_begin < problem.k);
+}
+
+}  // namespace
+
+extern const ConvKernels kConvKernels;
+const ConvKernels kConvKernels = {kTileRows, kPositions, kWidth, pack_tile, run_tile};
+
+}  // namespace onnxrun::ONNXRUN_SIMD_NAMESPACE

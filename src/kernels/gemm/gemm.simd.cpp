@@ -1,0 +1,154 @@
+#include "kernels/gemm/gemm.h"
+
+#include "kernels/gemm/micro_kernel.h"
+#include "kernels/unary/epilogue_row.h"
+
+namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
+namespace {
+
+// Between two visits of C so many steps of k, that a stretch of a panel stays in the first level cache.
+constexpr size_t kMaxStretchBytes = size_t{24} * 1024;
+// A few rows leave registers free: then a tile spans several panels, so that more loads are in flight.
+constexpr int kWideRows = 3;
+constexpr int kMaxWidePanels = 4;
+
+constexpr int wide_panels(int rows) {
+  const int panels = kTileAccumulators / (rows * kTileVectors);
+  return panels < kMaxWidePanels ? panels : kMaxWidePanels;
+}
+
+constexpr size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
+constexpr size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+template <class T>
+void pack_b(const T* b, ptrdiff_t row_stride, ptrdiff_t col_stride, size_t k, size_t n, size_t panel_begin,
+            size_t panel_end, T* dst) noexcept {
+  constexpr size_t kColumns = kPanelColumns<T>;
+  constexpr size_t kRowsAtOnce = 16;  // of B: a column's stretch is read and the lines written stay in the cache
+  for (size_t panel = panel_begin; panel < panel_end; ++panel) {
+    const T* src = b + static_cast<ptrdiff_t>(panel * kColumns) * col_stride;
+    T* to = dst + panel * kColumns * k;
+    const size_t columns = smaller(kColumns, n - panel * kColumns);
+    for (size_t p = 0; p < k; p += kRowsAtOnce) {
+      const size_t rows = smaller(kRowsAtOnce, k - p);
+      if (columns == kColumns && col_stride == 1) {
+        for (size_t r = p; r < p + rows; ++r) {
+          ONNXRUN_UNROLL
+          for (int v = 0; v < kTileVectors; ++v) {
+            store(to + r * kColumns + v * kLanes<T>,
+                  load(src + static_cast<ptrdiff_t>(r) * row_stride + v * kLanes<T>));
+          }
+        }
+        continue;
+      }
+      for (size_t j = 0; j < kColumns; ++j) {
+        for (size_t r = p; r < p + rows; ++r) {
+          to[r * kColumns + j] =
+              j < columns ? src[static_cast<ptrdiff_t>(r) * row_stride + static_cast<ptrdiff_t>(j) * col_stride] : T{0};
+        }
+      }
+    }
+  }
+}
+
+constexpr TileTable<float, false> kTilesF32;
+constexpr TileTable<double, false> kTilesF64;
+template <class T>
+TileFunction<T> narrow_tile(size_t rows, size_t vectors) noexcept {
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return kTilesF32.functions[rows - 1][vectors - 1];
+  } else {
+    return kTilesF64.functions[rows - 1][vectors - 1];
+  }
+}
+template <class T>
+TileFunction<T> wide_tile(size_t rows) noexcept {
+  static constexpr TileFunction<T> kFunctions[kWideRows] = {
+      TileKernel<T, 1, wide_panels(1) * kTileVectors, false>::run,
+      TileKernel<T, 2, wide_panels(2) * kTileVectors, false>::run,
+      TileKernel<T, 3, wide_panels(3) * kTileVectors, false>::run,
+  };
+  return kFunctions[rows - 1];
+}
+
+// Rows [m_begin, m_end) of `panels` neighbouring panels for k in [k_begin, k_end).
+template <class T>
+void run_panels(const GemmArgsOf<T>& args, Tile<T>& tile, size_t m_begin, size_t m_end, size_t panel, size_t panels,
+                size_t k_begin, size_t k_end) noexcept {
+  constexpr size_t kColumns = kPanelColumns<T>;
+  const size_t column = panel * kColumns;
+  const T* b = args.packed_b + column * args.k;
+  tile.b = b + k_begin * kColumns;
+  tile.k = k_end - k_begin;
+  tile.columns = smaller(panels * kColumns, args.n - column);
+  tile.first = k_begin == 0;
+  tile.last = k_end == args.k;
+  tile.column_bias = args.epilogue.bias ? args.epilogue.bias + column : nullptr;
+
+  // The blocks of rows share the fetching of what comes next between them.
+  const size_t row_blocks = ceil_div(m_end - m_begin, kTileRows);
+  const size_t step = kColumns * sizeof(T) / row_blocks;
+  tile.prefetch_step = static_cast<ptrdiff_t>(step);
+  tile.prefetch = reinterpret_cast<const char*>(tile.b + panels * kColumns * args.k);
+  for (size_t row = m_begin; row < m_end; row += kTileRows) {
+    const size_t rows = smaller(kTileRows, m_end - row);
+    tile.a =
+        args.a + static_cast<ptrdiff_t>(row) * args.a_row_stride + static_cast<ptrdiff_t>(k_begin) * args.a_col_stride;
+    tile.c = args.c + static_cast<ptrdiff_t>(row) * args.c_row_stride + column;
+    tile.residual = args.epilogue.residual + static_cast<ptrdiff_t>(row) * tile.residual_row_stride + column;
+    const auto run = panels > 1 ? wide_tile<T>(rows) : narrow_tile<T>(rows, ceil_div(tile.columns, kLanes<T>));
+    run(tile);
+    tile.prefetch += step * tile.k;
+  }
+}
+
+template <class T>
+void run(const GemmArgsOf<T>& args, size_t m_begin, size_t m_end, size_t panel_begin, size_t panel_end) noexcept {
+  constexpr size_t kColumns = kPanelColumns<T>;
+  if (m_begin >= m_end || panel_begin >= panel_end) return;
+  Tile<T> tile{};
+  tile.a_row_stride = args.a_row_stride;
+  tile.a_k_stride = args.a_col_stride;
+  tile.b_k_stride = kColumns;
+  tile.b_panel_stride = static_cast<ptrdiff_t>(args.k * kColumns);
+  tile.c_row_stride = args.c_row_stride;
+  tile.residual_row_stride = args.epilogue.residual_row_stride;
+  tile.epilogue = register_epilogue<T>(args.epilogue.steps, args.epilogue.step_count);
+
+  const size_t rows = m_end - m_begin;
+  const size_t wide = rows <= kWideRows ? static_cast<size_t>(wide_panels(static_cast<int>(rows))) : 1;
+  const size_t stretches = rows <= kTileRows ? 1 : ceil_div(args.k * kColumns * sizeof(T), kMaxStretchBytes);
+  const size_t stretch = stretches > 1 ? ceil_div(args.k, stretches) : args.k;
+  size_t k_begin = 0;
+  do {
+    const size_t k_end = smaller(args.k, k_begin + stretch);
+    for (size_t panel = panel_begin; panel < panel_end;) {
+      const bool whole = panel + wide <= panel_end && (panel + wide) * kColumns <= args.n;
+      const size_t panels = whole ? wide : 1;
+      run_panels(args, tile, m_begin, m_end, panel, panels, k_begin, k_end);
+      panel += panels;
+    }
+    k_begin = k_end;
+  } while (k_begin < args.k);
+
+  if constexpr (sizeof(T) == sizeof(float)) {
+    const int done = tile.epilogue.steps;
+    if (done == args.epilogue.step_count) return;
+    const size_t column = panel_begin * kColumns;
+    const size_t columns = smaller(panel_end * kColumns, args.n) - column;
+    for (size_t row = m_begin; row < m_end; ++row) {
+      apply_epilogue_row(args.c + static_cast<ptrdiff_t>(row) * args.c_row_stride + column,
+                         args.epilogue.residual + static_cast<ptrdiff_t>(row) * tile.residual_row_stride + column,
+                         columns, args.epilogue.steps + done, args.epilogue.step_count - done);
+    }
+  }
+}
+
+}  // namespace
+
+extern const GemmKernels kGemmKernels;
+extern const GemmKernelsF64 kGemmKernelsF64;
+const GemmKernels kGemmKernels = {kTileRows, kPanelColumns<float>, pack_b<float>, run<float>};
+const GemmKernelsF64 kGemmKernelsF64 = {kTileRows, kPanelColumns<double>, pack_b<double>, run<double>};
+
+}  // namespace onnxrun::ONNXRUN_SIMD_NAMESPACE

@@ -1,0 +1,178 @@
+// The vector vocabulary of the kernels, for the instruction set that this file is compiled for; only *.simd.cpp files
+// and their headers include it. Everything lives in onnxrun::ONNXRUN_SIMD_NAMESPACE, so that no function is shared by
+// copies compiled for different processors.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+// xsimd 8.1 has no fused multiply-add for AVX-512: its own would round twice. The overloads must be declared before
+// xsimd_api.hpp, whose fma() looks them up by qualified name; its include guard holds it back until then.
+#define XSIMD_API_HPP
+#include <xsimd/xsimd.hpp>
+#if defined(ONNXRUN_SIMD_avx512)
+namespace xsimd::kernel {
+#define ONNXRUN_FUSED(T, suffix, name, intrinsic)                                           \
+  template <class A>                                                                        \
+  inline batch<T, A> name(const batch<T, A>& x, const batch<T, A>& y, const batch<T, A>& z, \
+                          requires_arch<avx512f>) noexcept {                                \
+    return _mm512_##intrinsic##_##suffix(x, y, z);                                          \
+  }
+ONNXRUN_FUSED(float, ps, fma, fmadd)
+ONNXRUN_FUSED(float, ps, fms, fmsub)
+ONNXRUN_FUSED(float, ps, fnma, fnmadd)
+ONNXRUN_FUSED(float, ps, fnms, fnmsub)
+ONNXRUN_FUSED(double, pd, fma, fmadd)
+ONNXRUN_FUSED(double, pd, fms, fmsub)
+ONNXRUN_FUSED(double, pd, fnma, fnmadd)
+ONNXRUN_FUSED(double, pd, fnms, fnmsub)
+#undef ONNXRUN_FUSED
+}  // namespace xsimd::kernel
+#endif
+#undef XSIMD_API_HPP
+#include <xsimd/types/xsimd_api.hpp>
+
+// Before a loop over registers: both compilers keep an array of vectors in registers only when every loop over it is
+// unrolled in full.
+#if defined(__clang__)
+#define ONNXRUN_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define ONNXRUN_UNROLL _Pragma("GCC unroll 64")
+#endif
+#define ONNXRUN_INLINE inline __attribute__((always_inline))
+
+namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
+
+#if defined(ONNXRUN_SIMD_sse2)
+using Arch = xsimd::sse2;
+#elif defined(ONNXRUN_SIMD_avx2)
+using Arch = xsimd::fma3<xsimd::avx2>;
+#elif defined(ONNXRUN_SIMD_avx512)
+using Arch = xsimd::avx512bw;
+#elif defined(ONNXRUN_SIMD_neon)
+using Arch = xsimd::neon64;
+#endif
+
+template <class T>
+using Vec = xsimd::batch<T, Arch>;
+template <class T>
+using Mask = xsimd::batch_bool<T, Arch>;
+template <class T>
+inline constexpr int kLanes = static_cast<int>(Vec<T>::size);
+
+template <class T>
+ONNXRUN_INLINE Vec<T> load(const T* src) noexcept {
+  return Vec<T>::load_unaligned(src);
+}
+template <class T>
+ONNXRUN_INLINE void store(T* dst, const Vec<T>& value) noexcept {
+  value.store_unaligned(dst);
+}
+
+// x * y + z in one rounding; two on SSE2, which has no fused instruction.
+template <class T>
+ONNXRUN_INLINE Vec<T> fma(const Vec<T>& x, const Vec<T>& y, const Vec<T>& z) noexcept {
+  return xsimd::fma(x, y, z);
+}
+// z - x * y, rounded as fma.
+template <class T>
+ONNXRUN_INLINE Vec<T> fnma(const Vec<T>& x, const Vec<T>& y, const Vec<T>& z) noexcept {
+  return xsimd::fnma(x, y, z);
+}
+template <class T>
+ONNXRUN_INLINE Vec<T> select(const Mask<T>& condition, const Vec<T>& yes, const Vec<T>& no) noexcept {
+  return xsimd::select(condition, yes, no);
+}
+
+// max(x, low) and min(x, high) where a NaN x stays NaN: MAXPS and MINPS return their second operand when one is NaN.
+template <class T>
+ONNXRUN_INLINE Vec<T> at_least(const Vec<T>& x, const Vec<T>& low) noexcept {
+  return xsimd::max(low, x);
+}
+template <class T>
+ONNXRUN_INLINE Vec<T> at_most(const Vec<T>& x, const Vec<T>& high) noexcept {
+  return xsimd::min(high, x);
+}
+// ONNX Max and Min: NaN when either operand is.
+template <class T>
+ONNXRUN_INLINE Vec<T> max_or_nan(const Vec<T>& x, const Vec<T>& y) noexcept {
+  return select(x != x, x, xsimd::max(x, y));
+}
+template <class T>
+ONNXRUN_INLINE Vec<T> min_or_nan(const Vec<T>& x, const Vec<T>& y) noexcept {
+  return select(x != x, x, xsimd::min(x, y));
+}
+
+// Brings the line of `address` to the first level cache (prefetch) or the second (prefetch_l2); never faults.
+ONNXRUN_INLINE void prefetch(const void* address) noexcept { __builtin_prefetch(address, 0, 3); }
+ONNXRUN_INLINE void prefetch_l2(const void* address) noexcept { __builtin_prefetch(address, 0, 2); }
+
+#if defined(ONNXRUN_SIMD_avx2)
+// The first n lanes set, for maskload and maskstore.
+ONNXRUN_INLINE __m256i lane_mask(size_t n, float) noexcept {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+ONNXRUN_INLINE __m256i lane_mask(size_t n, double) noexcept {
+  return _mm256_cmpgt_epi64(_mm256_set1_epi64x(static_cast<long long>(n)), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+#endif
+
+// The first n lanes from memory, the others zero; 0 <= n <= lanes. Nothing beyond src[n - 1] is read.
+template <class T>
+ONNXRUN_INLINE Vec<T> load_partial(const T* src, size_t n) noexcept {
+#if defined(ONNXRUN_SIMD_avx2)
+  if constexpr (sizeof(T) == 4) {
+    return _mm256_maskload_ps(src, lane_mask(n, T{}));
+  } else {
+    return _mm256_maskload_pd(src, lane_mask(n, T{}));
+  }
+#elif defined(ONNXRUN_SIMD_avx512)
+  if constexpr (sizeof(T) == 4) {
+    return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), src);
+  } else {
+    return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << n) - 1), src);
+  }
+#else
+  alignas(16) T lanes[kLanes<T>] = {};
+  for (size_t i = 0; i < n; ++i) lanes[i] = src[i];
+  return Vec<T>::load_aligned(lanes);
+#endif
+}
+
+// The first n lanes to memory; nothing beyond dst[n - 1] is written.
+template <class T>
+ONNXRUN_INLINE void store_partial(T* dst, const Vec<T>& value, size_t n) noexcept {
+#if defined(ONNXRUN_SIMD_avx2)
+  if constexpr (sizeof(T) == 4) {
+    _mm256_maskstore_ps(dst, lane_mask(n, T{}), value);
+  } else {
+    _mm256_maskstore_pd(dst, lane_mask(n, T{}), value);
+  }
+#elif defined(ONNXRUN_SIMD_avx512)
+  if constexpr (sizeof(T) == 4) {
+    _mm512_mask_storeu_ps(dst, static_cast<__mmask16>((1u << n) - 1), value);
+  } else {
+    _mm512_mask_storeu_pd(dst, static_cast<__mmask8>((1u << n) - 1), value);
+  }
+#else
+  alignas(16) T lanes[kLanes<T>];
+  value.store_aligned(lanes);
+  for (size_t i = 0; i < n; ++i) dst[i] = lanes[i];
+#endif
+}
+
+// Lanes 0, 2, 4 … of the concatenation of `low` and `high`.
+ONNXRUN_INLINE Vec<float> even_lanes(const Vec<float>& low, const Vec<float>& high) noexcept {
+#if defined(ONNXRUN_SIMD_sse2)
+  return _mm_shuffle_ps(low, high, 0x88);
+#elif defined(ONNXRUN_SIMD_avx2)
+  return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(_mm256_shuffle_ps(low, high, 0x88)), 0xd8));
+#elif defined(ONNXRUN_SIMD_avx512)
+  const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  return _mm512_permutex2var_ps(low, even, high);
+#else
+  return vuzp1q_f32(low, high);
+#endif
+}
+
+}  // namespace onnxrun::ONNXRUN_SIMD_NAMESPACE

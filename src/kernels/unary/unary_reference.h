@@ -1,0 +1,14 @@
+#pragma once
+
+#include "kernels/epilogue.h"
+#include "kernels/unary/unary.h"
+
+namespace onnxrun {
+
+// The functions in double precision by the C library: the oracle of the tests.
+double unary_reference(UnaryKind kind, double x, double alpha, double beta);
+
+// The steps of an epilogue for one element; `residual` is its operand, or nullptr when no step is add_residual.
+double epilogue_reference(double x, const float* residual, const EpilogueStep* steps, int step_count);
+
+}  // namespace onnxrun
