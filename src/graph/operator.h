@@ -112,6 +112,7 @@ struct TileContext {
   int64_t tile = 0;
   int worker = 0;
   std::byte* scratch = nullptr;  // this worker's, 64-byte aligned
+  std::byte* shared = nullptr;   // of all workers, from one phase to the next, 64-byte aligned
 
   template <class T = void>
   const T* input(size_t i) const noexcept {
@@ -149,6 +150,7 @@ struct StepPlan {
   std::vector<Placement> placements;  // inputs that may be made right inside an output's storage
   std::vector<size_t> packed_inputs;
   size_t scratch_bytes = 0;  // per worker
+  size_t shared_bytes = 0;   // for all workers
   bool flush_denormals = false;
   std::string implementation;  // for people: "winograd 4x4", ...
 };
@@ -201,6 +203,8 @@ class PlanContext {
   void place(size_t i, size_t j, size_t byte_offset) { plan_.placements.push_back({i, j, byte_offset}); }
   // Scratch memory of each worker, shared by all phases; returns where this part begins.
   size_t scratch(size_t bytes);
+  // Memory that all workers share and that keeps what one phase leaves for the next.
+  void share(size_t bytes) { plan_.shared_bytes = bytes; }
   void phase(int64_t tile_count, double nanoseconds_per_tile, std::function<void(const TileContext&)> run_tile);
   // A phase over [0, count) in ranges of a size that depends on the cost alone.
   void range(int64_t count, double nanoseconds_per_item,

@@ -23,12 +23,15 @@ Message parse(std::span<const std::byte> bytes, WireMessage root, const char* wh
   return message;
 }
 
+// A copy: raw data lies at any address, a tensor's elements must not.
+Value read_tensor(const proto::TensorProto& proto, TensorReader& reader) { return reader.read(proto).clone(); }
+
 Value read_sequence(const proto::SequenceProto& proto, TensorReader& reader);
 
 Value read_optional(const proto::OptionalProto& proto, TensorReader& reader) {
   Optional optional;
   const auto hold = [&](Value value) { optional.element = std::make_shared<const Value>(std::move(value)); };
-  if (proto.has_tensor_value()) hold(reader.read(proto.tensor_value()));
+  if (proto.has_tensor_value()) hold(read_tensor(proto.tensor_value(), reader));
   if (proto.has_sparse_tensor_value()) hold(reader.read(proto.sparse_tensor_value()));
   if (proto.has_sequence_value()) hold(read_sequence(proto.sequence_value(), reader));
   if (proto.has_optional_value()) hold(read_optional(proto.optional_value(), reader));
@@ -37,7 +40,7 @@ Value read_optional(const proto::OptionalProto& proto, TensorReader& reader) {
 
 Value read_sequence(const proto::SequenceProto& proto, TensorReader& reader) {
   Sequence sequence;
-  for (const auto& tensor : proto.tensor_values()) sequence.elements.emplace_back(reader.read(tensor));
+  for (const auto& tensor : proto.tensor_values()) sequence.elements.push_back(read_tensor(tensor, reader));
   for (const auto& sparse : proto.sparse_tensor_values()) sequence.elements.emplace_back(reader.read(sparse));
   for (const auto& inner : proto.sequence_values()) sequence.elements.push_back(read_sequence(inner, reader));
   for (const auto& inner : proto.optional_values()) sequence.elements.push_back(read_optional(inner, reader));
@@ -49,7 +52,7 @@ Value parse_owned(std::span<const std::byte> bytes, const std::shared_ptr<const 
   try {
     switch (kind) {
       case ValueKind::tensor:
-        return reader.read(parse<proto::TensorProto>(bytes, WireMessage::tensor, "TensorProto"));
+        return read_tensor(parse<proto::TensorProto>(bytes, WireMessage::tensor, "TensorProto"), reader);
       case ValueKind::sequence:
         return read_sequence(parse<proto::SequenceProto>(bytes, WireMessage::sequence, "SequenceProto"), reader);
       case ValueKind::optional:

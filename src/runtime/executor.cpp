@@ -124,11 +124,13 @@ class StepRun final : public RunContext {
 
 void run_phase(const Program& program, const Step& step, const Phase& phase, RunState& state, void* const* table) {
   const bool flush = step.plan.flush_denormals;
-  std::byte* scratch = state.arena.get() + step.scratch_offset;
+  std::byte* shared = state.arena.get() + step.scratch_offset;
+  std::byte* scratch = shared + step.plan.shared_bytes;
   const size_t scratch_bytes = step.plan.scratch_bytes;
   auto body = [&](int64_t tile, int worker) {
     const FlushDenormals guard(flush);
-    phase.run_tile({table, step.input_count, tile, worker, scratch + scratch_bytes * static_cast<size_t>(worker)});
+    phase.run_tile(
+        {table, step.input_count, tile, worker, scratch + scratch_bytes * static_cast<size_t>(worker), shared});
   };
   const double work = phase.nanoseconds_per_tile * static_cast<double>(phase.tile_count);
   if (work < kMinParallelNanoseconds) {

@@ -317,12 +317,14 @@ class SegmentPlanner {
     }
     for (size_t index = 0; index < plan_->steps.size(); ++index) {
       Step& step = plan_->steps[index];
-      if (step.plan.scratch_bytes == 0) continue;
       step.plan.scratch_bytes = align_up(step.plan.scratch_bytes, kAlignment);
+      step.plan.shared_bytes = align_up(step.plan.shared_bytes, kAlignment);
       size_t bytes = 0;
-      if (!checked_mul(step.plan.scratch_bytes, static_cast<size_t>(environment_.workers), bytes)) {
+      if (!checked_mul(step.plan.scratch_bytes, static_cast<size_t>(environment_.workers), bytes) ||
+          !checked_add(bytes, step.plan.shared_bytes, bytes)) {
         throw Error(ErrorCode::limit, "scratch memory overflows");
       }
+      if (bytes == 0) continue;
       lifetimes.push_back({static_cast<int>(index), static_cast<int>(index), bytes});
       targets.push_back(&step.scratch_offset);
     }

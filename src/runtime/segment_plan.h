@@ -34,7 +34,7 @@ struct Step {
   std::vector<Operand> operands;  // inputs, then outputs
   size_t input_count = 0;
   size_t table_begin = 0;     // of the operands' pointers in the run's table
-  size_t scratch_offset = 0;  // into the arena; workers follow each other
+  size_t scratch_offset = 0;  // into the arena: shared memory, then that of each worker
   bool runs_whole = false;    // Operator::run rather than phases
   bool makes_values = false;  // outputs are stored by Operator::run itself, of types that may not be known before
 

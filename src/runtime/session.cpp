@@ -164,7 +164,11 @@ class Session::Impl {
     if (has_symbols_) check_symbols(inputs_, input_types_, inputs);
     std::unique_ptr<RunState> state = acquire();
     state->deadline = options.timeout.count() > 0 ? Clock::now() + options.timeout : Clock::time_point::max();
-    std::vector<Value> outputs = program_->run(*state, {inputs.begin(), inputs.end()});
+    std::vector<Value> values(inputs.begin(), inputs.end());
+    for (Value& value : values) {
+      if (value.is_tensor() && !is_element_aligned(value.tensor())) value = value.tensor().clone();
+    }
+    std::vector<Value> outputs = program_->run(*state, std::move(values));
     release(std::move(state));
     return outputs;
   }

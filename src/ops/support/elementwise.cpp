@@ -1,0 +1,132 @@
+#include "ops/support/elementwise.h"
+
+#include <algorithm>
+
+#include "base/dispatch_dtype.h"
+#include "ops/support/strided_loop.h"
+
+namespace onnxrun::ops {
+namespace {
+
+constexpr size_t kChunk = 512;  // elements that are converted at a time: three buffers stay in the first-level cache
+
+size_t width(DType dtype) { return static_cast<size_t>(bit_size(dtype)) / 8; }
+
+const std::byte* at(const void* data, int64_t element, size_t bytes) {
+  return static_cast<const std::byte*>(data) + element * static_cast<ptrdiff_t>(bytes);
+}
+std::byte* at(void* data, int64_t element, size_t bytes) {
+  return static_cast<std::byte*>(data) + element * static_cast<ptrdiff_t>(bytes);
+}
+
+// A row function of 16-bit floats made from one of floats.
+BinaryRow through_float(DType in, DType out, BinaryRow row) {
+  return [in, out, row = std::move(row)](const void* a, ptrdiff_t a_step, const void* b, ptrdiff_t b_step, void* dst,
+                                         size_t n) {
+    float wide_a[kChunk];
+    float wide_b[kChunk];
+    float result[kChunk];
+    const bool narrow_output = width(out) == 2;
+    for (size_t done = 0; done < n; done += kChunk) {
+      const size_t count = std::min(kChunk, n - done);
+      const auto offset = static_cast<ptrdiff_t>(done);
+      widen(in, at(a, offset * a_step, 2), wide_a, a_step == 0 ? 1 : count);
+      widen(in, at(b, offset * b_step, 2), wide_b, b_step == 0 ? 1 : count);
+      void* target = narrow_output ? static_cast<void*>(result) : at(dst, offset, width(out));
+      row(wide_a, a_step, wide_b, b_step, target, count);
+      if (narrow_output) narrow(out, result, at(dst, offset, 2), count);
+    }
+  };
+}
+
+}  // namespace
+
+void widen(DType dtype, const void* src, float* dst, size_t n) {
+  dispatch_dtype<Half, BFloat16>(dtype, [&]<class T>() { std::copy_n(static_cast<const T*>(src), n, dst); });
+}
+
+void narrow(DType dtype, const float* src, void* dst, size_t n) {
+  dispatch_dtype<Half, BFloat16>(dtype, [&]<class T>() { std::copy_n(src, n, static_cast<T*>(dst)); });
+}
+
+void infer_same(InferContext& context) { context.set_type(0, context.type(0)); }
+
+void plan_unary(PlanContext& context, double nanoseconds_per_element,
+                std::function<void(const void*, void*, size_t)> row) {
+  const size_t in = width(context.input(0).dtype);
+  const size_t out = width(context.output(0).dtype);
+  if (in == out) context.in_place(0, 0);
+  context.range(context.output(0).elements(), nanoseconds_per_element,
+                [in, out, row = std::move(row)](const TileContext& tile, int64_t begin, int64_t end) {
+                  row(at(tile.input(0), begin, in), at(tile.output(0), begin, out), static_cast<size_t>(end - begin));
+                });
+}
+
+void plan_float_unary(PlanContext& context, double nanoseconds_per_element, FloatRow row,
+                      std::function<double(double)> wide) {
+  const DType dtype = context.input(0).dtype;
+  if (dtype == DType::float32) {
+    plan_unary(context, nanoseconds_per_element, [row = std::move(row)](const void* src, void* dst, size_t n) {
+      row(static_cast<const float*>(src), static_cast<float*>(dst), n);
+    });
+  } else if (dtype == DType::float64) {
+    plan_unary(context, nanoseconds_per_element * 4, [wide = std::move(wide)](const void* src, void* dst, size_t n) {
+      std::transform(static_cast<const double*>(src), static_cast<const double*>(src) + n, static_cast<double*>(dst),
+                     wide);
+    });
+  } else {
+    plan_unary(context, nanoseconds_per_element * 3,
+               [dtype, row = std::move(row)](const void* src, void* dst, size_t n) {
+                 float buffer[kChunk];
+                 for (size_t done = 0; done < n; done += kChunk) {
+                   const size_t count = std::min(kChunk, n - done);
+                   const auto offset = static_cast<int64_t>(done);
+                   widen(dtype, at(src, offset, 2), buffer, count);
+                   row(buffer, buffer, count);
+                   narrow(dtype, buffer, at(dst, offset, 2), count);
+                 }
+               });
+  }
+}
+
+void plan_broadcast(PlanContext& context, size_t i, size_t j, DType row_dtype, double nanoseconds_per_element,
+                    BinaryRow row) {
+  const TensorType& a = context.input(i);
+  const TensorType& b = context.input(j);
+  const TensorType& out = context.output(0);
+  if (width(a.dtype) == width(out.dtype)) {
+    if (a.shape == out.shape) context.in_place(0, i);
+    if (b.shape == out.shape) context.in_place(0, j);
+  }
+  if (row_dtype != a.dtype) row = through_float(a.dtype, out.dtype, std::move(row));
+
+  StridedLoop<3> loop;
+  const auto a_strides = broadcast_strides(a.shape, out.shape);
+  const auto b_strides = broadcast_strides(b.shape, out.shape);
+  const auto out_strides = row_major_strides(out.shape);
+  for (size_t axis = 0; axis < out.shape.rank(); ++axis) {
+    loop.add_axis(out.shape[axis], {a_strides[axis], b_strides[axis], out_strides[axis]});
+  }
+  if (out.elements() == 0) return context.phase(0, 0, [](const TileContext&) {});
+  const int64_t inner = loop.inner_extent();
+  const auto steps = loop.inner_strides();
+  const size_t in_width = width(a.dtype);
+  const size_t out_width = width(out.dtype);
+  const int64_t rows = loop.outer_count();
+  if (rows == 1) {
+    context.range(inner, nanoseconds_per_element, [=](const TileContext& tile, int64_t begin, int64_t end) {
+      row(at(tile.input(i), begin * steps[0], in_width), steps[0], at(tile.input(j), begin * steps[1], in_width),
+          steps[1], at(tile.output(0), begin, out_width), static_cast<size_t>(end - begin));
+    });
+    return;
+  }
+  context.range(rows, nanoseconds_per_element * static_cast<double>(inner) + 5,
+                [=](const TileContext& tile, int64_t begin, int64_t end) {
+                  loop.for_outer(begin, end, [&](const auto& offsets) {
+                    row(at(tile.input(i), offsets[0], in_width), steps[0], at(tile.input(j), offsets[1], in_width),
+                        steps[1], at(tile.output(0), offsets[2], out_width), static_cast<size_t>(inner));
+                  });
+                });
+}
+
+}  // namespace onnxrun::ops

@@ -1,0 +1,88 @@
+#include "ops/support/shape_rules.h"
+
+#include <algorithm>
+#include <string>
+
+#include "graph/content.h"
+#include "onnxrun/error.h"
+
+namespace onnxrun::ops {
+namespace {
+
+[[noreturn]] void refuse(const std::string& why) { throw Error(ErrorCode::invalid_model, why); }
+
+Dim broadcast_dim(const Dim& a, const Dim& b, const DimShape& left, const DimShape& right) {
+  if (a.is(1)) return b;
+  if (b.is(1) || a == b) return a;
+  if (a.is_number() && b.is_number()) {
+    refuse("shapes " + left.to_string() + " and " + right.to_string() + " cannot be broadcast");
+  }
+  // An extent other than 1 wins, for the other must be 1 or equal.
+  if (a.is_number()) return a;
+  if (b.is_number()) return b;
+  return Dim::unknown();
+}
+
+}  // namespace
+
+size_t normalize_axis(int64_t axis, size_t rank, std::string_view what) {
+  const auto signed_rank = static_cast<int64_t>(rank);
+  if (axis < -signed_rank || axis >= signed_rank) {
+    refuse(std::string(what) + " " + std::to_string(axis) + " is out of range for rank " + std::to_string(rank));
+  }
+  return static_cast<size_t>(axis < 0 ? axis + signed_rank : axis);
+}
+
+std::vector<size_t> normalize_axes(const std::vector<int64_t>& axes, size_t rank, std::string_view what) {
+  std::vector<size_t> normalized;
+  for (const int64_t axis : axes) {
+    const size_t index = normalize_axis(axis, rank, what);
+    if (std::find(normalized.begin(), normalized.end(), index) != normalized.end()) {
+      refuse(std::string(what) + " names axis " + std::to_string(axis) + " twice");
+    }
+    normalized.push_back(index);
+  }
+  return normalized;
+}
+
+DimShape broadcast(const DimShape& a, const DimShape& b) {
+  if (!a.has_rank() || !b.has_rank()) return DimShape::unknown();
+  const size_t rank = std::max(a.rank(), b.rank());
+  DimShape result = DimShape::of_rank(rank);
+  for (size_t axis = 0; axis < rank; ++axis) {
+    // Missing leading axes count as 1.
+    const size_t a_missing = rank - a.rank();
+    const size_t b_missing = rank - b.rank();
+    const Dim left = axis < a_missing ? Dim(1) : a[axis - a_missing];
+    const Dim right = axis < b_missing ? Dim(1) : b[axis - b_missing];
+    result[axis] = broadcast_dim(left, right, a, b);
+  }
+  return result;
+}
+
+Shape broadcast(const Shape& a, const Shape& b) { return broadcast(DimShape(a), DimShape(b)).concrete(); }
+
+DimShape broadcast_inputs(const InferContext& context) {
+  DimShape shape(std::vector<Dim>{});
+  for (size_t i = 0; i < context.input_count(); ++i) {
+    if (context.has_input(i)) shape = broadcast(shape, context.shape(i));
+  }
+  return shape;
+}
+
+std::optional<std::vector<int64_t>> numbers(const Content* content) {
+  if (!content) return std::nullopt;
+  std::vector<int64_t> result;
+  for (const Dim& element : *content) {
+    if (!element.is_number()) return std::nullopt;
+    result.push_back(element.number());
+  }
+  return result;
+}
+
+std::vector<int64_t> read_integers(const Tensor& tensor) {
+  const Content content = content_of(tensor);
+  return *numbers(&content);
+}
+
+}  // namespace onnxrun::ops
