@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "onnxrun/export.h"
-#include "onnxrun/value.h"
+#include "onnxrun/model_info.h"
 
 namespace onnxrun {
 
@@ -26,37 +26,6 @@ struct LoadOptions {
   WeightMode weights = WeightMode::map;
   // Accept an IR version or opset newer than this library knows, with the newest semantics that it knows.
   bool allow_newer = false;
-};
-
-struct ValueInfo {
-  std::string name;
-  ValueType type;
-};
-
-// A node as the model has it.
-struct NodeInfo {
-  std::string name;  // may be empty
-  std::string domain;
-  std::string op_type;
-  int64_t since_version = 0;  // of the operator version in force; 0 where there is none
-  std::string path;           // where it stands: "" for the main graph, "node 'if_1' then_branch", ...
-  std::vector<std::string> inputs;
-  std::vector<std::string> outputs;
-};
-
-// One thing that is wrong with a model, or not supported.
-struct ModelProblem {
-  bool unsupported = false;  // otherwise invalid
-  std::string message;       // names the node
-  // The operator and the imported version of its domain, where the problem is one of a node.
-  std::string domain;
-  std::string op_type;
-  int64_t opset = 0;
-};
-
-struct OpsetImport {
-  std::string domain;  // "" is ai.onnx
-  int64_t version = 0;
 };
 
 class GraphModel;

@@ -17,11 +17,6 @@
 
 namespace onnxrun {
 
-enum class Precision {
-  standard,  // float32 quality: fast algorithms whose error against float64 is bounded and tested
-  strict,    // each dot product is one chain of fused multiply-adds in ascending order
-};
-
 struct SessionOptions {
   // Threads that one run may use; 0: as many as the process may use (affinity and cgroup quota). Clamped to that.
   int threads = 0;
@@ -48,13 +43,6 @@ struct SessionOptions {
 struct RunOptions {
   // Stops the run between two steps once it has taken so long; zero: never.
   std::chrono::nanoseconds timeout{0};
-};
-
-struct PassReport {
-  std::string name;
-  double milliseconds = 0;
-  int changes = 0;
-  bool enabled = true;
 };
 
 struct SessionInfo {

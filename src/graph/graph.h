@@ -9,7 +9,7 @@
 
 #include "graph/attribute.h"
 #include "graph/type.h"
-#include "onnxrun/model.h"
+#include "onnxrun/model_info.h"
 
 namespace onnxrun {
 

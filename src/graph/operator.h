@@ -11,7 +11,6 @@
 
 #include "base/thread_pool.h"
 #include "graph/graph.h"
-#include "onnxrun/session.h"
 
 namespace onnxrun {
 

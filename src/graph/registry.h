@@ -16,9 +16,9 @@ namespace onnxrun {
 // What a type variable of a signature may be.
 struct TypeConstraint {
   std::string name;
-  DTypeSet tensors;
-  DTypeSet sequences;  // of tensors
-  DTypeSet optionals;  // of tensors
+  DTypeSet tensors = {};
+  DTypeSet sequences = {};  // of tensors
+  DTypeSet optionals = {};  // of tensors
   bool any = false;    // any kind of value
 };
 
@@ -52,7 +52,7 @@ struct OperatorRegistration {
   // "X:T, axes:int64? -> Y:T": name, type variable or element type; `?` optional, `...` variadic, `*...` variadic of
   // unequal types.
   std::string_view signature;
-  std::vector<TypeConstraint> types;
+  std::vector<TypeConstraint> types = {};
   OperatorFactory create = nullptr;
 };
 
