@@ -118,8 +118,9 @@ DepthwiseRows depthwise_rows(const ConvPlan& plan) {
   const ConvShape& s = plan.shape;
   const size_t lanes = static_cast<size_t>(plan.kernels->lanes);
   DepthwiseRows rows;
-  rows.phase_length = round_up(plan.output[2], lanes) + (s.kernel[2] - 1) * s.dilation[2] / s.stride[2] + 1;
-  rows.row_length = round_up(rows.phase_length * s.stride[2], lanes);
+  rows.phase_length =
+      round_up(round_up(plan.output[2], lanes) + (s.kernel[2] - 1) * s.dilation[2] / s.stride[2], lanes);
+  rows.row_length = rows.phase_length * s.stride[2];
   const size_t window = (s.kernel[1] - 1) * s.dilation[1] + 1;
   const size_t fitting = kRowBytes / (rows.row_length * sizeof(float));
   rows.block = fitting > window ? (fitting - window) / s.stride[1] + 1 : 1;
