@@ -44,8 +44,9 @@ ONNXRUN_UNARY(Neg, x ^ VecF(-0.0f));
 ONNXRUN_UNARY(Sign, select(x < VecF(0.0f), VecF(-1.0f), select(x > VecF(0.0f), VecF(1.0f), x + VecF(0.0f))));
 ONNXRUN_UNARY(Reciprocal, VecF(1.0f) / x);
 ONNXRUN_UNARY(Sqrt, xsimd::sqrt(x));
-ONNXRUN_UNARY(Floor, xsimd::floor(x));
-ONNXRUN_UNARY(Ceil, xsimd::ceil(x));
+// On SSE2 xsimd loses the sign of a zero result.
+ONNXRUN_UNARY(Floor, xsimd::floor(x) | sign_bit(x));
+ONNXRUN_UNARY(Ceil, xsimd::ceil(x) | sign_bit(x));
 ONNXRUN_UNARY(Round, xsimd::nearbyint(x));
 ONNXRUN_UNARY(Exp, exp(x));
 ONNXRUN_UNARY(Log, xsimd::log(x));
