@@ -92,12 +92,13 @@ ONNXRUN_INLINE VecF erfc_scaled(const VecF& x, float scale, float square) noexce
                                -0.239825885f, 0.441630245f, -0.291848306f, 0.0624762278f};
   const VecF magnitude = at_most(xsimd::abs(x), VecF(15.0f));
   const VecF t = VecF(1.0f) / fma(magnitude, VecF(0.375f * scale), VecF(1.0f));
-  // x = high + low, high of 12 bits: high^2 is exact.
-  const VecF high = as_float(as_int(magnitude) & VecI(~0xfff));
+  // x = high + low, high rounded to 12 bits: high^2 is exact.
+  const VecF high = as_float((as_int(magnitude) + VecI(0x800)) & VecI(~0xfff));
   const VecF low = magnitude - high;
   const VecF small = (magnitude + high) * low * VecF(-square);
   const VecF e = exp(high * high * VecF(-square));
-  return fma(e, small * fma(small, VecF(0.5f), VecF(1.0f)), e) * (t * polynomial(t, kScaled));
+  return fma(e, small * fma(small, fma(small, VecF(0.166666667f), VecF(0.5f)), VecF(1.0f)), e) *
+         (t * polynomial(t, kScaled));
 }
 
 ONNXRUN_INLINE VecF erf(const VecF& x) noexcept {

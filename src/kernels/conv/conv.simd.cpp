@@ -247,7 +247,6 @@ void Problem::multiply(const TileRange& range, size_t k_begin, size_t k_end, con
   const size_t channel0 = range.group * group_out;
   const size_t out0 = (range.image * plan.shape.out_channels + channel0) * plan.positions;
   Tile<float> tile{};
-  tile.b_k_stride = kPositions;
   tile.c_row_stride = tile.residual_row_stride = static_cast<ptrdiff_t>(plan.positions);
   tile.first = k_begin == 0;
   tile.last = k_end == k;

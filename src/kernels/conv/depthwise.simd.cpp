@@ -10,7 +10,12 @@ using conv_detail::ceil_div;
 using conv_detail::smaller;
 
 constexpr size_t kWidth = kLanes<float>;
-constexpr int kMaxVectors = 4;  // of one row computed together, to share each weight that is read
+// Vectors computed together, to share each weight that is read.
+#if defined(ONNXRUN_SIMD_sse2)
+constexpr int kMaxVectors = 2;
+#else
+constexpr int kMaxVectors = 4;
+#endif
 
 // One vector of the padded rows: dst[j] = src[j * stride] for the lanes [begin, end), zero for the others, in `count`
 // rows.
@@ -97,13 +102,15 @@ ONNXRUN_INLINE void compute(const RowArgs& row, const size_t* offsets, size_t x,
   ONNXRUN_UNROLL
   for (int v = 0; v < kVectors; ++v) acc[v] = Vec<float>(0.0f);
   const ptrdiff_t input_step = kRows ? row.output_row_step : static_cast<ptrdiff_t>(kWidth);
-  const float* input = row.input + x;
+  const float* input[kVectors];
+  ONNXRUN_UNROLL
+  for (int v = 0; v < kVectors; ++v) input[v] = row.input + x + v * input_step;
   const float* weights = row.weights;
   for (size_t ty = row.tap_rows; ty != 0; --ty) {
     const auto column = [&](size_t tx, size_t offset) {
       const Vec<float> w(weights[tx]);
       ONNXRUN_UNROLL
-      for (int v = 0; v < kVectors; ++v) acc[v] = fma(load(input + offset + v * input_step), w, acc[v]);
+      for (int v = 0; v < kVectors; ++v) acc[v] = fma(load(input[v] + offset), w, acc[v]);
     };
     if constexpr (kTaps > 0) {
       ONNXRUN_UNROLL
@@ -111,7 +118,8 @@ ONNXRUN_INLINE void compute(const RowArgs& row, const size_t* offsets, size_t x,
     } else {
       for (size_t tx = 0; tx < row.tap_columns; ++tx) column(tx, row.column_offset(tx));
     }
-    input += row.tap_row_step;
+    ONNXRUN_UNROLL
+    for (int v = 0; v < kVectors; ++v) input[v] += row.tap_row_step;
     weights += row.tap_columns;
   }
   ONNXRUN_UNROLL
