@@ -22,6 +22,10 @@ function(onnxrun_add_simd_kernels target)
       ONNXRUN_SIMD_NAMESPACE=${tag} ONNXRUN_SIMD_${tag}=1 xsimd=xsimd_${tag})
     # Never below -O2: at -O0 xsimd's AVX-512 header does not compile, and a kernel must not depend on the preset.
     target_compile_options(${target}_${tag} PRIVATE ${ONNXRUN_SIMD_FLAGS_${tag}} -O3 -fno-exceptions -fno-rtti)
+    if(tag STREQUAL avx512 AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+      # g++ 12 sees uninitialised operands in its own _mm512_min_ps and its like.
+      target_compile_options(${target}_${tag} PRIVATE -Wno-maybe-uninitialized -Wno-uninitialized)
+    endif()
     set_target_properties(${target}_${tag} PROPERTIES
       POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
     target_sources(${target} PRIVATE $<TARGET_OBJECTS:${target}_${tag}>)

@@ -161,6 +161,38 @@ ONNXRUN_INLINE void store_partial(T* dst, const Vec<T>& value, size_t n) noexcep
 #endif
 }
 
+// A choice of float lanes to load.
+#if defined(ONNXRUN_SIMD_avx2)
+using LoadMask = __m256i;
+#else
+using LoadMask = uint32_t;
+#endif
+
+// Lanes [begin, end); both at most the number of lanes.
+ONNXRUN_INLINE LoadMask load_mask(size_t begin, size_t end) noexcept {
+#if defined(ONNXRUN_SIMD_avx2)
+  return _mm256_andnot_si256(lane_mask(begin, 0.0f), lane_mask(end, 0.0f));
+#else
+  return static_cast<uint32_t>((uint64_t{1} << end) - 1) & ~static_cast<uint32_t>((uint64_t{1} << begin) - 1);
+#endif
+}
+
+// The chosen lanes from memory, the others zero; what belongs to the others is not read.
+ONNXRUN_INLINE Vec<float> load_masked(const float* src, const LoadMask& mask) noexcept {
+#if defined(ONNXRUN_SIMD_avx2)
+  return _mm256_maskload_ps(src, mask);
+#elif defined(ONNXRUN_SIMD_avx512)
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), src);
+#else
+  if (mask == (1u << kLanes<float>)-1) return load(src);
+  alignas(16) float lanes[kLanes<float>] = {};
+  for (int i = 0; i < kLanes<float>; ++i) {
+    if (mask >> i & 1) lanes[i] = src[i];
+  }
+  return Vec<float>::load_aligned(lanes);
+#endif
+}
+
 // Lanes 0, 2, 4 … of the concatenation of `low` and `high`.
 ONNXRUN_INLINE Vec<float> even_lanes(const Vec<float>& low, const Vec<float>& high) noexcept {
 #if defined(ONNXRUN_SIMD_sse2)

@@ -18,7 +18,8 @@ constexpr double kMinTileOperations = 1 << 19;  // multiply-adds: 5 to 20 micros
 constexpr size_t kMaxTiles = 64;
 constexpr size_t kPanelBytes = size_t{24} * 1024;    // of gathered input: stays in the first level cache
 constexpr size_t kGatherBytes = size_t{192} * 1024;  // of all panels of a tile: stays in the second
-constexpr size_t kMinPanels = 3;                     // of a tile, to share each weight that is read
+constexpr size_t kMaxSharedBytes = size_t{8} << 20;
+constexpr size_t kMinPanels = 3;  // of a tile, to share each weight that is read
 
 size_t round_up(size_t value, size_t unit) { return ceil_div(value, unit) * unit; }
 
@@ -67,19 +68,19 @@ void plan_gemm(ConvPlan& plan, double operations) {
   plan.position_tile = panel_tile * nr;
   plan.position_tiles = ceil_div(panels, panel_tile);
 
+  // Too few tiles of positions: cut the channels, too, and gather once for all of them, if that stays within bounds.
   const size_t have = images * plan.position_tiles;
   const size_t blocks = ceil_div(group_out, mr);
-  plan.channel_tile = round_up(ceil_div(group_out, std::min(blocks, ceil_div(wanted, have))), mr);
+  const size_t gathered_bytes = have * plan.position_tile * k * sizeof(float);
+  const bool cut = 2 * have < wanted && gathered_bytes <= kMaxSharedBytes;
+  plan.channel_tile = round_up(ceil_div(group_out, cut ? std::min(blocks, ceil_div(wanted, have)) : 1), mr);
   plan.channel_tiles = ceil_div(group_out, plan.channel_tile);
   plan.tile_count = have * plan.channel_tiles;
-
-  // A vector's width more, because rows are copied in whole vectors.
-  const size_t slack = nr;
   if (plan.channel_tiles > 1) {
     plan.pack_tile_count = have;
-    plan.shared_bytes = have * (plan.position_tile * k + slack) * sizeof(float);
+    plan.shared_bytes = gathered_bytes;
   } else {
-    plan.scratch_bytes = (plan.position_tile * plan.k_block + slack) * sizeof(float);
+    plan.scratch_bytes = plan.position_tile * plan.k_block * sizeof(float);
   }
 }
 
@@ -117,8 +118,9 @@ DepthwiseRows depthwise_rows(const ConvPlan& plan) {
   const ConvShape& s = plan.shape;
   const size_t lanes = static_cast<size_t>(plan.kernels->lanes);
   DepthwiseRows rows;
-  rows.phase_length = round_up(plan.output[2], lanes) + (s.kernel[2] - 1) * s.dilation[2] / s.stride[2] + 1;
-  rows.row_length = round_up(rows.phase_length * s.stride[2], lanes);
+  rows.phase_length =
+      round_up(round_up(plan.output[2], lanes) + (s.kernel[2] - 1) * s.dilation[2] / s.stride[2], lanes);
+  rows.row_length = rows.phase_length * s.stride[2];
   const size_t window = (s.kernel[1] - 1) * s.dilation[1] + 1;
   const size_t fitting = kRowBytes / (rows.row_length * sizeof(float));
   rows.block = fitting > window ? (fitting - window) / s.stride[1] + 1 : 1;

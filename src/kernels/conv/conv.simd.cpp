@@ -14,11 +14,19 @@ constexpr size_t kPositions = kPanelColumns<float>;
 constexpr size_t kWidth = kLanes<float>;
 constexpr TileTable<float, true> kTiles;
 
-// Lanes [lane, lane + length) of a panel: from `offset` within a channel's plane, or zero.
+constexpr int kVectors = kTileVectors;
+
+// Lanes [lane, lane + length) of a panel, from `offset` on within a channel's plane.
 struct Run {
   size_t lane, length;
   ptrdiff_t offset;
-  bool zero;
+};
+
+// What one vector of a panel takes from a row of the input: the lanes in `low` from offset on; at stride 2 the even
+// lanes of `low` and `high` together, which are two vectors side by side.
+struct Piece {
+  ptrdiff_t offset;
+  LoadMask low, high;
 };
 
 // A stretch of one output row within a panel.
@@ -29,8 +37,12 @@ struct Segment {
 struct Panel {
   Segment segments[kPositions];
   size_t segment_count = 0;
-  Run runs[3 * kPositions + 1];
-  size_t run_count = 0;
+  // For one tap, twice: as runs, and as pieces when the stride is 1 or 2. Lanes that none covers are padding.
+  Run runs[kPositions];
+  size_t run_count;
+  Piece pieces[kVectors][kWidth];
+  size_t piece_count[kVectors];
+  size_t most_pieces;
 };
 
 void find_segments(const ConvPlan& plan, size_t position, Panel& panel) noexcept {
@@ -56,71 +68,104 @@ size_t first_inside(size_t reach, size_t pad, size_t stride) noexcept {
   return reach >= pad ? 0 : ceil_div(pad - reach, stride);
 }
 
-void add_run(Panel& panel, size_t lane, size_t length, ptrdiff_t offset, bool zero) noexcept {
-  if (length != 0) panel.runs[panel.run_count++] = {lane, length, offset, zero};
+void add_pieces(Panel& panel, const Run& run, size_t stride) noexcept {
+  size_t lane = run.lane;
+  size_t length = run.length;
+  ptrdiff_t offset = run.offset;
+  while (length != 0) {
+    const size_t vector = lane / kWidth;
+    const size_t begin = lane % kWidth;
+    const size_t end = smaller(kWidth, begin + length);
+    Piece& piece = panel.pieces[vector][panel.piece_count[vector]++];
+    piece.offset = offset - static_cast<ptrdiff_t>(begin * stride);
+    if (stride == 2) {
+      // Of 2 kWidth elements [2 begin, 2 end - 1): the one after the last lane's may lie outside the input.
+      piece.low = load_mask(smaller(2 * begin, kWidth), smaller(2 * end - 1, kWidth));
+      piece.high = load_mask(2 * begin > kWidth ? 2 * begin - kWidth : 0, 2 * end > kWidth ? 2 * end - 1 - kWidth : 0);
+    } else {
+      piece.low = load_mask(begin, end);
+    }
+    if (panel.most_pieces < panel.piece_count[vector]) panel.most_pieces = panel.piece_count[vector];
+    lane += end - begin;
+    offset += static_cast<ptrdiff_t>((end - begin) * stride);
+    length -= end - begin;
+  }
 }
 
-// What tap (tz, ty, tx) reads for each lane of the panel; whether that is anything but padding.
-bool find_runs(const ConvShape& s, Panel& panel, size_t tz, size_t ty, size_t tx) noexcept {
+// Finds what tap (tz, ty, tx) reads for each lane of the panel; whether that is anything but padding.
+bool find_pieces(const ConvShape& s, Panel& panel, size_t tz, size_t ty, size_t tx) noexcept {
   const size_t reach_x = tx * s.dilation[2];
   const size_t begin_x = first_inside(reach_x, s.pad_begin[2], s.stride[2]);
   const size_t end_x = first_inside(reach_x, s.pad_begin[2] + s.input[2], s.stride[2]);
-  bool any = false;
-  size_t filled = 0;
-  panel.run_count = 0;
+  panel.run_count = panel.most_pieces = 0;
+  for (size_t& count : panel.piece_count) count = 0;
   for (size_t i = 0; i < panel.segment_count; ++i) {
     const Segment& seg = panel.segments[i];
     const size_t z = seg.z * s.stride[0] + tz * s.dilation[0] - s.pad_begin[0];  // wraps around when it is padding
     const size_t y = seg.y * s.stride[1] + ty * s.dilation[1] - s.pad_begin[1];
-    const size_t seg_end = seg.x + seg.length;
-    const size_t from = begin_x > seg.x ? smaller(begin_x, seg_end) : seg.x;
-    const size_t to = smaller(seg_end, end_x);
-    filled = seg.lane + seg.length;
-    if (z >= s.input[0] || y >= s.input[1] || from >= to) {
-      add_run(panel, seg.lane, seg.length, 0, true);
-      continue;
-    }
+    const size_t from = begin_x > seg.x ? begin_x : seg.x;
+    const size_t to = smaller(seg.x + seg.length, end_x);
+    if (z >= s.input[0] || y >= s.input[1] || from >= to) continue;
     const size_t x = from * s.stride[2] + reach_x - s.pad_begin[2];
-    add_run(panel, seg.lane, from - seg.x, 0, true);
-    add_run(panel, seg.lane + from - seg.x, to - from, static_cast<ptrdiff_t>((z * s.input[1] + y) * s.input[2] + x),
-            false);
-    add_run(panel, seg.lane + to - seg.x, seg_end - to, 0, true);
-    any = true;
+    const Run run = {seg.lane + from - seg.x, to - from, static_cast<ptrdiff_t>((z * s.input[1] + y) * s.input[2] + x)};
+    panel.runs[panel.run_count++] = run;
+    if (s.stride[2] <= 2) add_pieces(panel, run, s.stride[2]);
   }
-  add_run(panel, filled, kPositions - filled, 0, true);
-  return any;
+  return panel.run_count > 0;
 }
 
-// Copies the runs of one channel's plane to dst[kPositions], in whole vectors: what a run writes beyond its end is
-// overwritten by the next, and after the last run by the next row. Nothing at or after src_end is read.
-template <size_t kStride>
-ONNXRUN_INLINE void copy_runs(const Panel& panel, const float* plane, const float* src_end, size_t stride,
-                              float* dst) noexcept {
-  for (size_t r = 0; r < panel.run_count; ++r) {
-    const Run& run = panel.runs[r];
-    float* to = dst + run.lane;
-    const float* from = plane + run.offset;
-    if (run.zero) {
-      for (size_t i = 0; i < run.length; i += kWidth) store(to + i, Vec<float>(0.0f));
-    } else if (kStride != 0 && static_cast<size_t>(src_end - from) >= kStride * (run.length + kWidth)) {
-      for (size_t i = 0; i < run.length; i += kWidth) {
-        if constexpr (kStride == 1) {
-          store(to + i, load(from + i));
-        } else {
-          store(to + i, even_lanes(load(from + 2 * i), load(from + 2 * i + kWidth)));
+// dst[channels][kPositions] from the planes of neighbouring channels; kPieces of each vector (unused ones are empty).
+template <size_t kStride, int kPieces>
+void copy_pieces(const Panel& panel, const float* plane, size_t plane_size, size_t channels, float* dst) noexcept {
+  Piece pieces[kVectors][kPieces];
+  for (int v = 0; v < kVectors; ++v) {
+    for (int i = 0; i < kPieces; ++i) {
+      const bool used = static_cast<size_t>(i) < panel.piece_count[v];
+      pieces[v][i] = used ? panel.pieces[v][i] : Piece{0, load_mask(0, 0), load_mask(0, 0)};
+    }
+  }
+  for (size_t c = 0; c < channels; ++c, plane += plane_size, dst += kPositions) {
+    ONNXRUN_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      Vec<float> low(0.0f), high(0.0f);
+      ONNXRUN_UNROLL
+      for (int i = 0; i < kPieces; ++i) {
+        const float* from = plane + pieces[v][i].offset;
+        const Vec<float> part = load_masked(from, pieces[v][i].low);
+        low = i == 0 ? part : low | part;
+        if constexpr (kStride == 2) {
+          const Vec<float> upper = load_masked(from + kWidth, pieces[v][i].high);
+          high = i == 0 ? upper : high | upper;
         }
       }
-    } else {
-      for (size_t i = 0; i < run.length; ++i) to[i] = from[i * stride];
+      store(dst + v * kWidth, kStride == 2 ? even_lanes(low, high) : low);
     }
   }
 }
 
-template <size_t kStride>
-void copy_channels(const Panel& panel, const float* plane, size_t plane_size, size_t channels, const float* src_end,
-                   size_t stride, float* dst) noexcept {
-  for (size_t c = 0; c < channels; ++c) {
-    copy_runs<kStride>(panel, plane + c * plane_size, src_end, stride, dst + c * kPositions);
+// The same for any stride and number of pieces.
+void copy_lanes(const Panel& panel, const float* plane, size_t plane_size, size_t channels, size_t stride,
+                float* dst) noexcept {
+  for (size_t c = 0; c < channels; ++c, plane += plane_size, dst += kPositions) {
+    for (size_t i = 0; i < kPositions; ++i) dst[i] = 0.0f;
+    for (size_t i = 0; i < panel.run_count; ++i) {
+      const Run& run = panel.runs[i];
+      for (size_t j = 0; j < run.length; ++j)
+        dst[run.lane + j] = plane[run.offset + static_cast<ptrdiff_t>(j * stride)];
+    }
+  }
+}
+
+void copy_channels(const Panel& panel, const float* plane, size_t plane_size, size_t channels, size_t stride,
+                   float* dst) noexcept {
+  using Copy = void (*)(const Panel&, const float*, size_t, size_t, float*) noexcept;
+  constexpr size_t kMost = 3;
+  static constexpr Copy kCopies[2][kMost] = {{copy_pieces<1, 1>, copy_pieces<1, 2>, copy_pieces<1, 3>},
+                                             {copy_pieces<2, 1>, copy_pieces<2, 2>, copy_pieces<2, 3>}};
+  if (stride <= 2 && panel.most_pieces <= kMost) {
+    kCopies[stride - 1][panel.most_pieces == 0 ? 0 : panel.most_pieces - 1](panel, plane, plane_size, channels, dst);
+  } else {
+    copy_lanes(panel, plane, plane_size, channels, stride, dst);
   }
 }
 
@@ -153,7 +198,6 @@ struct Problem {
   const ConvPlan& plan;
   const ConvArgs& args;
   size_t group_in, group_out, plane, k;
-  const float* src_end;
 
   Problem(const ConvPlan& p, const ConvArgs& a) noexcept
       : plan(p),
@@ -161,8 +205,7 @@ struct Problem {
         group_in(p.shape.in_channels / p.shape.group),
         group_out(p.shape.out_channels / p.shape.group),
         plane(p.shape.input[0] * p.shape.input[1] * p.shape.input[2]),
-        k(group_in * p.shape.kernel[0] * p.shape.kernel[1] * p.shape.kernel[2]),
-        src_end(a.src + p.shape.batch * p.shape.in_channels * plane) {}
+        k(group_in * p.shape.kernel[0] * p.shape.kernel[1] * p.shape.kernel[2]) {}
 
   // The end of the stretch of k that begins at k_begin.
   size_t stretch_end(size_t k_begin) const noexcept {
@@ -170,9 +213,9 @@ struct Problem {
     return plan.skip_zero_taps ? smaller(end, (k_begin / group_in + 1) * group_in) : end;
   }
 
-  bool runs_of_tap(Panel& panel, size_t tap) const noexcept {
+  bool pieces_of_tap(Panel& panel, size_t tap) const noexcept {
     const ConvShape& s = plan.shape;
-    return find_runs(s, panel, tap / s.kernel[2] / s.kernel[1], tap / s.kernel[2] % s.kernel[1], tap % s.kernel[2]);
+    return find_pieces(s, panel, tap / s.kernel[2] / s.kernel[1], tap / s.kernel[2] % s.kernel[1], tap % s.kernel[2]);
   }
 
   // Gathers k in [k_begin, k_end) of a panel to dst[k_end - k_begin][kPositions].
@@ -183,10 +226,9 @@ struct Problem {
       const size_t tap = at / group_in;
       const size_t channel = at % group_in;
       const size_t channels = smaller(group_in - channel, k_end - at);
-      const bool any = runs_of_tap(panel, tap);
+      const bool any = pieces_of_tap(panel, tap);
       if (any || !plan.skip_zero_taps) {
-        const auto copy = stride == 1 ? copy_channels<1> : stride == 2 ? copy_channels<2> : copy_channels<0>;
-        copy(panel, image + channel * plane, plane, channels, src_end, stride, dst + (at - k_begin) * kPositions);
+        copy_channels(panel, image + channel * plane, plane, channels, stride, dst + (at - k_begin) * kPositions);
       }
       at += channels;
     }
@@ -205,7 +247,6 @@ void Problem::multiply(const TileRange& range, size_t k_begin, size_t k_end, con
   const size_t channel0 = range.group * group_out;
   const size_t out0 = (range.image * plan.shape.out_channels + channel0) * plan.positions;
   Tile<float> tile{};
-  tile.b_k_stride = kPositions;
   tile.c_row_stride = tile.residual_row_stride = static_cast<ptrdiff_t>(plan.positions);
   tile.first = k_begin == 0;
   tile.last = k_end == k;
@@ -223,7 +264,7 @@ void Problem::multiply(const TileRange& range, size_t k_begin, size_t k_end, con
       tile.k = k_end - k_begin;
       if (plan.skip_zero_taps) {
         find_segments(plan, position, panel);
-        if (!runs_of_tap(panel, k_begin / group_in)) {
+        if (!pieces_of_tap(panel, k_begin / group_in)) {
           if (!tile.first && !tile.last) continue;
           tile.k = 0;
         }
@@ -255,7 +296,7 @@ void Problem::finish(const TileRange& range, int done_steps) const noexcept {
 
 // Where the gathered input of a tile begins in the shared buffer.
 size_t shared_offset(const Problem& problem, const TileRange& range) noexcept {
-  return range.position_block * (problem.plan.position_tile * problem.k + kPositions);
+  return range.position_block * problem.plan.position_tile * problem.k;
 }
 
 void pack_tile(const ConvPlan& plan, const ConvArgs& args, size_t tile, float* shared) noexcept {

@@ -109,7 +109,6 @@ void run(const GemmArgsOf<T>& args, size_t m_begin, size_t m_end, size_t panel_b
   Tile<T> tile{};
   tile.a_row_stride = args.a_row_stride;
   tile.a_k_stride = args.a_col_stride;
-  tile.b_k_stride = kColumns;
   tile.b_panel_stride = static_cast<ptrdiff_t>(args.k * kColumns);
   tile.c_row_stride = args.c_row_stride;
   tile.residual_row_stride = args.epilogue.residual_row_stride;

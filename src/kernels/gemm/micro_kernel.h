@@ -63,7 +63,7 @@ struct Tile {
   const T* a;
   ptrdiff_t a_row_stride, a_k_stride;  // for a packed A: not used (1, kTileRows)
   const T* b;
-  ptrdiff_t b_k_stride, b_panel_stride;  // elements from one panel to the next, when a tile spans several
+  ptrdiff_t b_panel_stride;  // elements from one panel [k][kPanelColumns] to the next, when a tile spans several
   T* c;
   ptrdiff_t c_row_stride;
   size_t k;
@@ -123,13 +123,16 @@ struct TileKernel {
     const ptrdiff_t row_stride = kPackedA ? 1 : t.a_row_stride;
     const ptrdiff_t k_stride = kPackedA ? kTileRows : t.a_k_stride;
     const T* a = t.a;
-    const T* b = t.b;
+    constexpr int kPanels = (kVectors + kTileVectors - 1) / kTileVectors;
+    const T* b[kPanels];
+    ONNXRUN_UNROLL
+    for (int p = 0; p < kPanels; ++p) b[p] = t.b + p * t.b_panel_stride;
     const char* next = t.prefetch;
     for (size_t i = t.k; i != 0; --i) {
       Vec<T> bv[kVectors];
       ONNXRUN_UNROLL
       for (int v = 0; v < kVectors; ++v) {
-        bv[v] = load(b + v / kTileVectors * t.b_panel_stride + v % kTileVectors * kWidth);
+        bv[v] = load(b[v / kTileVectors] + v % kTileVectors * kWidth);
       }
       prefetch(next);
       ONNXRUN_UNROLL
@@ -139,7 +142,8 @@ struct TileKernel {
         for (int v = 0; v < kVectors; ++v) acc[r][v] = fma(av, bv[v], acc[r][v]);
       }
       a += k_stride;
-      b += t.b_k_stride;
+      ONNXRUN_UNROLL
+      for (int p = 0; p < kPanels; ++p) b[p] += kPanelColumns<T>;
       next += t.prefetch_step;
     }
   }

@@ -27,7 +27,7 @@ enum class UnaryKind : uint8_t {
   leaky_relu,        // x < 0 ? alpha x : x
   elu,               // x < 0 ? alpha (exp(x) - 1) : x
   selu,              // beta (x <= 0 ? alpha (exp(x) - 1) : x): beta is ONNX's gamma
-  celu,              // max(0, x) + min(0, alpha (exp(x / alpha) - 1))
+  celu,              // max(0, x) + min(0, alpha (exp(x / alpha) - 1)), alpha > 0
   thresholded_relu,  // x > alpha ? x : 0
   hard_sigmoid,      // max(0, min(1, alpha x + beta))
   hard_swish,        // x max(0, min(1, x / 6 + 1 / 2))
