@@ -2,15 +2,33 @@
 
 #include <bit>
 #include <cstdint>
+#include <type_traits>
 
 namespace onnxrun {
+
+// A float that rounds to the same 16-bit float as `value` does: to nearest where exact, otherwise the neighbour with an
+// odd last bit, so that rounding again does not round twice.
+inline float float_for_narrowing(double value) noexcept {
+  const auto nearest = static_cast<float>(value);
+  auto bits = std::bit_cast<uint32_t>(nearest);
+  if (static_cast<double>(nearest) == value || value != value || (bits & 1) != 0) return nearest;
+  if ((bits & 0x7fffffff) >= 0x7f800000) return nearest;
+  const bool grows = nearest == 0 || (value > static_cast<double>(nearest)) == (nearest > 0);
+  if (nearest == 0) bits = value < 0 ? 0x80000000U : 0U;
+  return std::bit_cast<float>(grows ? bits + 1 : bits - 1);
+}
+template <class Number>
+float float_for_narrowing(Number value) noexcept {
+  return static_cast<float>(value);
+}
 
 // IEEE 754 binary16 by its bits; arithmetic goes through float and rounds once, to nearest even.
 struct Half {
   uint16_t bits = 0;
 
   Half() = default;
-  Half(float value) noexcept : bits(from_float(value)) {}  // NOLINT(google-explicit-constructor): a number
+  template <class Number, class = std::enable_if_t<std::is_arithmetic_v<Number>>>
+  Half(Number value) noexcept : bits(from_float(float_for_narrowing(value))) {}  // NOLINT(google-explicit-constructor)
   operator float() const noexcept { return to_float(bits); }
 
   static uint16_t from_float(float value) noexcept {
@@ -46,7 +64,9 @@ struct BFloat16 {
   uint16_t bits = 0;
 
   BFloat16() = default;
-  BFloat16(float value) noexcept : bits(from_float(value)) {}  // NOLINT(google-explicit-constructor): a number
+  template <class Number, class = std::enable_if_t<std::is_arithmetic_v<Number>>>
+  BFloat16(Number value) noexcept
+      : bits(from_float(float_for_narrowing(value))) {}  // NOLINT(google-explicit-constructor)
   operator float() const noexcept { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
 
   static uint16_t from_float(float value) noexcept {

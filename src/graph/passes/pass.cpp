@@ -15,6 +15,8 @@ constexpr Pass kPasses[] = {
     {"fold_constants", 1, fold_constants},
     {"inline_constant_if", 1, inline_constant_if},
     {"remove_no_ops", 1, remove_no_ops},
+    {"fuse_batch_normalization", 2, fuse_batch_normalization},
+    {"fuse_activation", 2, fuse_activation},
     {"remove_leftovers", 1, remove_dead_nodes},
 };
 

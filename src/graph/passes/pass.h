@@ -35,7 +35,6 @@ int fold_constants(Graph& graph, const PassContext& context);
 int inline_constant_if(Graph& graph, const PassContext& context);
 int remove_no_ops(Graph& graph, const PassContext& context);
 int fuse_batch_normalization(Graph& graph, const PassContext& context);
-int fuse_bias(Graph& graph, const PassContext& context);
 int fuse_activation(Graph& graph, const PassContext& context);
 
 struct PassSettings {

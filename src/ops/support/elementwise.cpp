@@ -91,18 +91,21 @@ void plan_float_unary(PlanContext& context, double nanoseconds_per_element, Floa
 
 void plan_broadcast(PlanContext& context, size_t i, size_t j, DType row_dtype, double nanoseconds_per_element,
                     BinaryRow row) {
+  plan_broadcast_as(context, i, j, context.input(j).shape, row_dtype, nanoseconds_per_element, std::move(row));
+}
+
+void plan_broadcast_as(PlanContext& context, size_t i, size_t j, const Shape& b_shape, DType row_dtype,
+                       double nanoseconds_per_element, BinaryRow row) {
   const TensorType& a = context.input(i);
   const TensorType& b = context.input(j);
   const TensorType& out = context.output(0);
-  if (width(a.dtype) == width(out.dtype)) {
-    if (a.shape == out.shape) context.in_place(0, i);
-    if (b.shape == out.shape) context.in_place(0, j);
-  }
+  if (a.shape == out.shape && width(a.dtype) == width(out.dtype)) context.in_place(0, i);
+  if (b.shape == out.shape && width(b.dtype) == width(out.dtype)) context.in_place(0, j);
   if (row_dtype != a.dtype) row = through_float(a.dtype, out.dtype, std::move(row));
 
   StridedLoop<3> loop;
   const auto a_strides = broadcast_strides(a.shape, out.shape);
-  const auto b_strides = broadcast_strides(b.shape, out.shape);
+  const auto b_strides = broadcast_strides(b_shape, out.shape);
   const auto out_strides = row_major_strides(out.shape);
   for (size_t axis = 0; axis < out.shape.rank(); ++axis) {
     loop.add_axis(out.shape[axis], {a_strides[axis], b_strides[axis], out_strides[axis]});
@@ -110,12 +113,13 @@ void plan_broadcast(PlanContext& context, size_t i, size_t j, DType row_dtype, d
   if (out.elements() == 0) return context.phase(0, 0, [](const TileContext&) {});
   const int64_t inner = loop.inner_extent();
   const auto steps = loop.inner_strides();
-  const size_t in_width = width(a.dtype);
+  const size_t a_width = width(a.dtype);
+  const size_t b_width = width(b.dtype);
   const size_t out_width = width(out.dtype);
   const int64_t rows = loop.outer_count();
   if (rows == 1) {
     context.range(inner, nanoseconds_per_element, [=](const TileContext& tile, int64_t begin, int64_t end) {
-      row(at(tile.input(i), begin * steps[0], in_width), steps[0], at(tile.input(j), begin * steps[1], in_width),
+      row(at(tile.input(i), begin * steps[0], a_width), steps[0], at(tile.input(j), begin * steps[1], b_width),
           steps[1], at(tile.output(0), begin, out_width), static_cast<size_t>(end - begin));
     });
     return;
@@ -123,7 +127,7 @@ void plan_broadcast(PlanContext& context, size_t i, size_t j, DType row_dtype, d
   context.range(rows, nanoseconds_per_element * static_cast<double>(inner) + 5,
                 [=](const TileContext& tile, int64_t begin, int64_t end) {
                   loop.for_outer(begin, end, [&](const auto& offsets) {
-                    row(at(tile.input(i), offsets[0], in_width), steps[0], at(tile.input(j), offsets[1], in_width),
+                    row(at(tile.input(i), offsets[0], a_width), steps[0], at(tile.input(j), offsets[1], b_width),
                         steps[1], at(tile.output(0), offsets[2], out_width), static_cast<size_t>(inner));
                   });
                 });

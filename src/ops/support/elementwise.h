@@ -35,4 +35,8 @@ using BinaryRow =
 void plan_broadcast(PlanContext& context, size_t i, size_t j, DType row_dtype, double nanoseconds_per_element,
                     BinaryRow row);
 
+// The same where operand j is read as if it had the shape `b_shape`.
+void plan_broadcast_as(PlanContext& context, size_t i, size_t j, const Shape& b_shape, DType row_dtype,
+                       double nanoseconds_per_element, BinaryRow row);
+
 }  // namespace onnxrun::ops

@@ -1,0 +1,132 @@
+// Lets a convolution or Gemm apply the elementwise operators behind it to each element before it is stored: first, at
+// most once, the addition of another tensor of the same shape, then activations.
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "graph/passes/pass.h"
+#include "graph/passes/pattern.h"
+
+namespace onnxrun {
+namespace {
+
+constexpr size_t kResidual = 3;  // input of onnxrun.Conv and onnxrun.Gemm
+constexpr size_t kMaxSteps = 4;
+
+// Gemm adds a bias in registers where C is a row; other forms of C come after the product.
+bool has_row_bias(const Graph& graph, const Node& gemm) {
+  if (gemm.inputs.size() < 3 || gemm.inputs[2] == kNoValue) return true;
+  const ConstantPtr c = constant_of(graph, gemm.inputs[2]);
+  const DimShape& y = graph.value(gemm.outputs[0]).type.shape;
+  if (!c || number_attribute(gemm, "beta", 1) != 1 || !y.has_rank()) return false;
+  const Shape& shape = c->tensor.shape();
+  return !shape.empty() && y[1].is(shape.back()) && shape.elements() == shape.back();
+}
+
+bool can_fuse(const Graph& graph, const Node& node) {
+  const bool is_gemm = is_operator(node, "Gemm");
+  if (!is_gemm && !is_operator(node, "Conv")) return false;
+  return graph.value(node.inputs[0]).type.dtype == DType::float32 && (!is_gemm || has_row_bias(graph, node));
+}
+
+// The bounds of a Clip: attributes before version 11, constant inputs since.
+bool clip_bounds(const Graph& graph, const Node& clip, FusedStep& step) {
+  step.alpha = number_attribute(clip, "min", std::numeric_limits<float>::lowest());
+  step.beta = number_attribute(clip, "max", std::numeric_limits<float>::max());
+  const auto read = [&](size_t i, float& bound) {
+    return clip.inputs.size() <= i || clip.inputs[i] == kNoValue || read_scalar(graph, clip.inputs[i], bound);
+  };
+  return read(1, step.alpha) && read(2, step.beta) && step.alpha <= step.beta;
+}
+
+// The fused form of an activation; false for any other node.
+bool activation_step(const Graph& graph, const Node& node, FusedStep& step) {
+  static constexpr std::array<std::string_view, 7> kPlain = {"Relu", "Sigmoid",  "Tanh", "HardSwish",
+                                                             "Mish", "Softplus", "Gelu"};
+  if (!node.domain.empty()) return false;
+  step.op_type = node.op_type;
+  if (node.op_type == "Clip") return clip_bounds(graph, node, step);
+  if (node.op_type == "LeakyRelu") {
+    step.alpha = number_attribute(node, "alpha", 0.01F);
+    return true;
+  }
+  if (node.op_type == "HardSigmoid") {
+    step.alpha = number_attribute(node, "alpha", 0.2F);
+    step.beta = number_attribute(node, "beta", 0.5F);
+    return true;
+  }
+  if (std::find(kPlain.begin(), kPlain.end(), node.op_type) == kPlain.end()) return false;
+  for (const Attribute& attribute : node.attributes) {
+    const auto* text = std::get_if<std::string>(&attribute.value);
+    if (attribute.name == "approximate" && text && *text == "tanh") step.op_type = "GeluTanh";
+  }
+  return true;
+}
+
+// The other operand of an addition of two tensors of the same shape.
+ValueId residual_of(const Graph& graph, const Node& add, ValueId sum) {
+  if (!is_operator(add, "Add") || add.inputs[0] == add.inputs[1]) return kNoValue;
+  const ValueId other = add.inputs[0] == sum ? add.inputs[1] : add.inputs[0];
+  const Type& type = graph.value(sum).type;
+  const bool same = type.shape.has_rank() && graph.value(other).type.shape == type.shape;
+  return same ? other : kNoValue;
+}
+
+// Takes nodes behind `node` as long as they fit; returns them.
+std::vector<NodeId> collect_chain(const Graph& graph, const std::vector<std::vector<NodeId>>& consumers,
+                                  const Node& node, std::vector<FusedStep>& steps, ValueId& residual) {
+  std::vector<NodeId> chain;
+  std::vector<ValueId> outputs = node.outputs;
+  while (steps.size() < kMaxSteps) {
+    const NodeId id = only_consumer(graph, consumers, outputs);
+    if (id == kNoNode) break;
+    const Node& next = graph.node(id);
+    FusedStep step;
+    if (chain.empty() && residual == kNoValue) residual = residual_of(graph, next, outputs[0]);
+    if (chain.empty() && residual != kNoValue) {
+      step.op_type = "Add";
+    } else if (!activation_step(graph, next, step)) {
+      break;
+    }
+    steps.push_back(step);
+    chain.push_back(id);
+    outputs = next.outputs;
+  }
+  return chain;
+}
+
+}  // namespace
+
+int fuse_activation(Graph& graph, const PassContext& /*context*/) {
+  const auto consumers = graph.consumers();
+  int fused = 0;
+  const std::vector<NodeId> order = graph.order();
+  for (const NodeId id : order) {
+    if (graph.node(id).removed || !can_fuse(graph, graph.node(id))) continue;
+    std::vector<FusedStep> steps;
+    ValueId residual = kNoValue;
+    const std::vector<NodeId> chain = collect_chain(graph, consumers, graph.node(id), steps, residual);
+    if (chain.empty()) continue;
+    Node node = graph.node(id);
+    node.domain = "onnxrun";
+    node.opset = 1;
+    node.op = nullptr;
+    node.outputs = graph.node(chain.back()).outputs;
+    node.attributes.push_back({"steps", steps});
+    if (residual != kNoValue) {
+      node.inputs.resize(kResidual + 1, kNoValue);
+      node.inputs[kResidual] = residual;
+    }
+    graph.remove_node(id);
+    for (const NodeId absorbed : chain) {
+      const auto& origins = graph.node(absorbed).origins;
+      node.origins.insert(node.origins.end(), origins.begin(), origins.end());
+      graph.remove_node(absorbed);
+    }
+    graph.add_node(std::move(node));
+    ++fused;
+  }
+  return fused;
+}
+
+}  // namespace onnxrun

@@ -1,0 +1,77 @@
+// Folds an inference BatchNormalization into the weights of the convolution before it.
+#include <cmath>
+
+#include "base/dispatch_dtype.h"
+#include "graph/passes/pass.h"
+#include "graph/passes/pattern.h"
+
+namespace onnxrun {
+namespace {
+
+constexpr float kDefaultEpsilon = 1e-5F;
+
+bool is_foldable(const Graph& graph, const Node& conv, const Node& norm) {
+  if (!is_operator(conv, "Conv") || !is_operator(norm, "BatchNormalization")) return false;
+  if (integer_attribute(norm, "training_mode", 0) != 0 || integer_attribute(norm, "spatial", 1) == 0) return false;
+  if (norm.outputs.size() > 1 || !all_constant(graph, {norm.inputs.begin() + 1, norm.inputs.end()})) return false;
+  const bool weights_known = all_constant(graph, {conv.inputs.begin() + 1, conv.inputs.end()});
+  const DType dtype = graph.value(conv.inputs[0]).type.dtype;
+  return weights_known && (dtype == DType::float32 || dtype == DType::float64);
+}
+
+// Scales each output channel of the weights, and makes the bias that goes with them.
+template <class T>
+std::pair<Tensor, Tensor> fold(const Graph& graph, const Node& conv, const Node& norm) {
+  const Tensor& weights = constant_of(graph, conv.inputs[1])->tensor;
+  const ConstantPtr bias = conv.inputs.size() > 2 ? constant_of(graph, conv.inputs[2]) : nullptr;
+  const auto statistic = [&](size_t i, int64_t c) {
+    return static_cast<double>(read_unaligned<T>(constant_of(graph, norm.inputs[i])->tensor, c));
+  };
+  const double epsilon = number_attribute(norm, "epsilon", kDefaultEpsilon);
+  const int64_t channels = weights.shape()[0];
+  const int64_t per_channel = weights.shape().elements(1, weights.shape().rank());
+  Tensor new_weights(weights.dtype(), weights.shape());
+  Tensor new_bias(weights.dtype(), {channels});
+  for (int64_t c = 0; c < channels; ++c) {
+    const double factor = statistic(1, c) / std::sqrt(statistic(4, c) + epsilon);
+    const double old_bias = bias ? static_cast<double>(read_unaligned<T>(bias->tensor, c)) : 0;
+    new_bias.mutable_values<T>()[static_cast<size_t>(c)] =
+        static_cast<T>((old_bias - statistic(3, c)) * factor + statistic(2, c));
+    T* row = new_weights.mutable_values<T>().data() + c * per_channel;
+    for (int64_t i = 0; i < per_channel; ++i) {
+      row[i] = static_cast<T>(static_cast<double>(read_unaligned<T>(weights, c * per_channel + i)) * factor);
+    }
+  }
+  return {std::move(new_weights), std::move(new_bias)};
+}
+
+}  // namespace
+
+int fuse_batch_normalization(Graph& graph, const PassContext& /*context*/) {
+  const auto consumers = graph.consumers();
+  int fused = 0;
+  for (const NodeId id : graph.order()) {
+    if (graph.node(id).removed) continue;
+    const NodeId next = only_consumer(graph, consumers, graph.node(id).outputs);
+    if (next == kNoNode || !is_foldable(graph, graph.node(id), graph.node(next))) continue;
+    const Node norm = graph.node(next);
+    Node conv = graph.node(id);
+    std::pair<Tensor, Tensor> folded;
+    dispatch_dtype<float, double>(graph.value(conv.inputs[0]).type.dtype,
+                                  [&]<class T>() { folded = fold<T>(graph, conv, norm); });
+    graph.remove_node(id);
+    graph.remove_node(next);
+    const std::string name = graph.value(conv.inputs[1]).name;
+    conv.inputs.resize(3);
+    conv.inputs[1] = add_constant(graph, name + " (normalized)", std::move(folded.first));
+    conv.inputs[2] = add_constant(graph, name + " (bias)", std::move(folded.second));
+    conv.outputs = norm.outputs;
+    conv.op = nullptr;
+    conv.origins.insert(conv.origins.end(), norm.origins.begin(), norm.origins.end());
+    graph.add_node(std::move(conv));
+    ++fused;
+  }
+  return fused;
+}
+
+}  // namespace onnxrun

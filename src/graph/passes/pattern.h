@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "graph/graph.h"
+
+// What passes ask of nodes and values.
+namespace onnxrun {
+
+// Whether the node is the operator of ai.onnx.
+bool is_operator(const Node& node, std::string_view op_type);
+
+int64_t integer_attribute(const Node& node, std::string_view name, int64_t otherwise);
+float number_attribute(const Node& node, std::string_view name, float otherwise);
+
+// The value's constant; null where it has none or is omitted.
+ConstantPtr constant_of(const Graph& graph, ValueId id);
+bool all_constant(const Graph& graph, const std::vector<ValueId>& ids);
+
+// The one element of a constant float32 tensor.
+bool read_scalar(const Graph& graph, ValueId id, float& value);
+
+// An element of a tensor at any address.
+template <class T>
+T read_unaligned(const Tensor& tensor, int64_t index) {
+  T value;
+  std::memcpy(&value, static_cast<const std::byte*>(tensor.data()) + index * static_cast<int64_t>(sizeof(T)),
+              sizeof(T));
+  return value;
+}
+
+// The only node that reads the one output, which is no graph output; kNoNode otherwise.
+NodeId only_consumer(const Graph& graph, const std::vector<std::vector<NodeId>>& consumers,
+                     const std::vector<ValueId>& outputs);
+
+ValueId add_constant(Graph& graph, std::string name, Tensor tensor);
+
+}  // namespace onnxrun

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstddef>
+
+namespace onnxrun {
+
+// Loops over one row of floats of the selected instruction set. Sums run in chains of a fixed order, so that a
+// result depends on the row alone. Thread-safe.
+struct RowKernels {
+  // dst[i] = max(dst[i], src[i * stride]) and dst[i] += src[i * stride] for i < n; a NaN in src stays.
+  void (*max_strided)(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept;
+  void (*add_strided)(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept;
+  // dst[i] = src[i] * scale + shift.
+  void (*scale_shift)(const float* src, float* dst, size_t n, float scale, float shift) noexcept;
+  // The sum of the row; its largest element, NaN if there is one, -inf for none.
+  float (*sum)(const float* src, size_t n) noexcept;
+  float (*max)(const float* src, size_t n) noexcept;
+  // dst[i] = exp(src[i] - shift); returns the sum of what it wrote. dst may be src. Error of exp: vec_math.h.
+  float (*exp_sum)(const float* src, float* dst, size_t n, float shift) noexcept;
+};
+
+const RowKernels& row_kernels();
+
+}  // namespace onnxrun

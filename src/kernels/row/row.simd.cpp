@@ -1,0 +1,98 @@
+#include "kernels/row/row.h"
+
+#include "kernels/simd.h"
+#include "kernels/vec_math.h"
+
+namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
+namespace {
+
+constexpr size_t kLane = kLanes<float>;
+constexpr float kInfinity = __builtin_inff();
+
+ONNXRUN_INLINE float larger(float a, float b) noexcept { return a > b || a != a ? a : b; }
+
+template <int Stride>
+ONNXRUN_INLINE void max_rows(float* dst, const float* src, size_t n) noexcept {
+  for (size_t i = 0; i < n; ++i) dst[i] = larger(dst[i], src[i * Stride]);
+}
+template <int Stride>
+ONNXRUN_INLINE void add_rows(float* dst, const float* src, size_t n) noexcept {
+  for (size_t i = 0; i < n; ++i) dst[i] += src[i * Stride];
+}
+
+void max_strided(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept {
+  if (stride == 1) return max_rows<1>(dst, src, n);
+  if (stride == 2) return max_rows<2>(dst, src, n);
+  for (size_t i = 0; i < n; ++i) dst[i] = larger(dst[i], src[static_cast<ptrdiff_t>(i) * stride]);
+}
+
+void add_strided(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept {
+  if (stride == 1) return add_rows<1>(dst, src, n);
+  if (stride == 2) return add_rows<2>(dst, src, n);
+  for (size_t i = 0; i < n; ++i) dst[i] += src[static_cast<ptrdiff_t>(i) * stride];
+}
+
+void scale_shift(const float* src, float* dst, size_t n, float scale, float shift) noexcept {
+  size_t i = 0;
+  for (; i + kLane <= n; i += kLane) store(dst + i, fma(load(src + i), VecF(scale), VecF(shift)));
+  for (; i < n; i += kLane) store_partial(dst + i, fma(load_partial(src + i, n - i), VecF(scale), VecF(shift)), n - i);
+}
+
+// The sum of `lanes` in order.
+ONNXRUN_INLINE float sum_lanes(const VecF& value) noexcept {
+  alignas(64) float lanes[kLane];
+  value.store_aligned(lanes);
+  float sum = 0;
+  for (size_t i = 0; i < kLane; ++i) sum += lanes[i];
+  return sum;
+}
+
+float sum(const float* src, size_t n) noexcept {
+  VecF sums[4] = {VecF(0), VecF(0), VecF(0), VecF(0)};
+  size_t i = 0;
+  for (; i + 4 * kLane <= n; i += 4 * kLane) {
+    ONNXRUN_UNROLL for (size_t k = 0; k < 4; ++k) sums[k] = sums[k] + load(src + i + k * kLane);
+  }
+  for (; i + kLane <= n; i += kLane) sums[0] = sums[0] + load(src + i);
+  if (i < n) sums[1] = sums[1] + load_partial(src + i, n - i);
+  return sum_lanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+
+float max(const float* src, size_t n) noexcept {
+  VecF largest(-kInfinity);
+  size_t i = 0;
+  for (; i + kLane <= n; i += kLane) largest = max_or_nan(load(src + i), largest);
+  alignas(64) float lanes[kLane];
+  largest.store_aligned(lanes);
+  float result = -kInfinity;
+  for (size_t k = 0; k < kLane; ++k) result = larger(result, lanes[k]);
+  for (; i < n; ++i) result = larger(result, src[i]);
+  return result;
+}
+
+float exp_sum(const float* src, float* dst, size_t n, float shift) noexcept {
+  VecF sums(0);
+  size_t i = 0;
+  for (; i + kLane <= n; i += kLane) {
+    const VecF value = exp(load(src + i) - VecF(shift));
+    store(dst + i, value);
+    sums = sums + value;
+  }
+  float total = sum_lanes(sums);
+  if (i < n) {
+    alignas(64) float lanes[kLane];
+    exp(load_partial(src + i, n - i) - VecF(shift)).store_aligned(lanes);
+    for (size_t k = 0; i + k < n; ++k) {
+      dst[i + k] = lanes[k];
+      total += lanes[k];
+    }
+  }
+  return total;
+}
+
+}  // namespace
+
+extern const RowKernels kRowKernels;
+constexpr RowKernels kRowKernels = {max_strided, add_strided, scale_shift, sum, max, exp_sum};
+
+}  // namespace onnxrun::ONNXRUN_SIMD_NAMESPACE

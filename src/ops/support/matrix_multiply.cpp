@@ -1,0 +1,222 @@
+#include "ops/support/matrix_multiply.h"
+
+#include <algorithm>
+#include <memory>
+#include <type_traits>
+
+#include "base/aligned_buffer.h"
+#include "base/checked.h"
+#include "base/dispatch_dtype.h"
+#include "kernels/gemm/gemm.h"
+#include "ops/support/elementwise.h"
+
+namespace onnxrun::ops {
+namespace {
+
+constexpr double kNanosecondsPerMultiply = 0.01;
+
+template <class T>
+const GemmKernelsOf<T>& kernels() {
+  if constexpr (std::is_same_v<T, float>) {
+    return gemm_kernels();
+  } else {
+    return gemm_kernels_f64();
+  }
+}
+
+// Where the tiles find operands that do not lie where the inputs do, in the step's shared memory.
+struct Copies {
+  bool widened = false;  // 16-bit operands as floats
+  size_t a = 0, b = 0, bias = 0, c = 0;
+  size_t packed = 0;  // packed matrices, where B is no constant
+};
+
+template <class T>
+class PackedProduct {
+ public:
+  PackedProduct(PlanContext& context, const MatrixMultiply& product)
+      : context_(context), product_(product), kernel_(kernels<T>()) {
+    matrices_ = product.b_offsets;
+    std::sort(matrices_.begin(), matrices_.end());
+    matrices_.erase(std::unique(matrices_.begin(), matrices_.end()), matrices_.end());
+    packed_size_ = align_up(std::max<size_t>(1, kernel_.packed_b_size(product.k, product.n)), kAlignment / sizeof(T));
+  }
+
+  void plan() {
+    const DType dtype = context_.input(0).dtype;
+    copies_.widened = std::is_same_v<T, float> && dtype != DType::float32;
+    size_t shared = 0;
+    const auto reserve = [&](size_t elements) {
+      const size_t begin = shared;
+      shared = align_up(shared + elements * sizeof(T), kAlignment);
+      return begin;
+    };
+    const bool is_constant = context_.constant(1) && !copies_.widened;
+    if (copies_.widened) {
+      copies_.a = reserve(elements(0));
+      copies_.b = reserve(elements(1));
+      if (product_.bias) copies_.bias = reserve(elements(*product_.bias));
+      copies_.c = reserve(static_cast<size_t>(context_.output(0).elements()));
+    }
+    if (!is_constant) copies_.packed = reserve(packed_size_ * matrices_.size());
+    context_.share(shared);
+    if (copies_.widened) add_widening(dtype);
+    const T* packed = is_constant ? pack_constant() : nullptr;
+    if (!packed) add_packing();
+    add_products(packed);
+    if (copies_.widened) add_narrowing(dtype);
+    context_.flush_denormals();
+    if (context_.result().implementation.empty()) context_.implementation("packed");
+  }
+
+ private:
+  size_t elements(size_t i) const { return static_cast<size_t>(context_.input(i).elements()); }
+
+  void add_widening(DType dtype) {
+    const std::pair<size_t, size_t> inputs[] = {
+        {0, copies_.a}, {1, copies_.b}, {product_.bias.value_or(0), copies_.bias}};
+    for (size_t k = 0; k < (product_.bias ? 3U : 2U); ++k) {
+      const auto [i, begin_byte] = inputs[k];
+      context_.range(context_.input(i).elements(), 1, [=](const TileContext& tile, int64_t begin, int64_t end) {
+        widen(dtype, tile.input<uint16_t>(i) + begin, reinterpret_cast<float*>(tile.shared + begin_byte) + begin,
+              static_cast<size_t>(end - begin));
+      });
+    }
+  }
+
+  void add_narrowing(DType dtype) {
+    const size_t begin_byte = copies_.c;
+    context_.range(context_.output(0).elements(), 1, [=](const TileContext& tile, int64_t begin, int64_t end) {
+      narrow(dtype, reinterpret_cast<const float*>(tile.shared + begin_byte) + begin, tile.output<uint16_t>(0) + begin,
+             static_cast<size_t>(end - begin));
+    });
+  }
+
+  static void pack(const GemmKernelsOf<T>& kernel, const MatrixMultiply& product, const T* b, size_t panel_begin,
+                   size_t panel_end, T* dst) {
+    kernel.pack_b(b, product.b_row_stride, product.b_col_stride, product.k, product.n, panel_begin, panel_end, dst);
+    if (product.alpha == 1) return;
+    const size_t panel = product.k * static_cast<size_t>(kernel.nr);
+    for (size_t i = panel_begin * panel; i < panel_end * panel; ++i) dst[i] *= static_cast<T>(product.alpha);
+  }
+
+  const T* pack_constant() {
+    std::string format = "gemm " + std::to_string(product_.k) + " " + std::to_string(product_.n) + " " +
+                         std::to_string(product_.b_row_stride) + " " + std::to_string(product_.b_col_stride) + " " +
+                         std::to_string(product_.alpha);
+    for (const size_t offset : matrices_) format += " " + std::to_string(offset);
+    auto pack_all = [&](const Tensor& tensor, std::byte* dst) {
+      for (size_t i = 0; i < matrices_.size(); ++i) {
+        pack(kernel_, product_, static_cast<const T*>(tensor.data()) + matrices_[i], 0, kernel_.panel_count(product_.n),
+             reinterpret_cast<T*>(dst) + i * packed_size_);
+      }
+    };
+    return reinterpret_cast<const T*>(
+        context_.packed(1, format, packed_size_ * matrices_.size() * sizeof(T), pack_all));
+  }
+
+  void add_packing() {
+    const auto panels = static_cast<int64_t>(kernel_.panel_count(product_.n));
+    const double cost = static_cast<double>(product_.k) * kernel_.nr * 0.3;
+    context_.phase(panels * static_cast<int64_t>(matrices_.size()), cost,
+                   [=, this_kernel = &kernel_, product = product_, matrices = matrices_, copies = copies_,
+                    size = packed_size_](const TileContext& tile) {
+                     const auto matrix = static_cast<size_t>(tile.tile / panels);
+                     const auto panel = static_cast<size_t>(tile.tile % panels);
+                     const T* b =
+                         copies.widened ? reinterpret_cast<const T*>(tile.shared + copies.b) : tile.input<T>(1);
+                     pack(*this_kernel, product, b + matrices[matrix], panel, panel + 1,
+                          reinterpret_cast<T*>(tile.shared + copies.packed) + matrix * size);
+                   });
+  }
+
+  // The index of each product's B among the packed matrices.
+  std::vector<size_t> matrix_of_product() const {
+    std::vector<size_t> indices;
+    for (const size_t offset : product_.b_offsets) {
+      indices.push_back(
+          static_cast<size_t>(std::lower_bound(matrices_.begin(), matrices_.end(), offset) - matrices_.begin()));
+    }
+    return indices;
+  }
+
+  void add_products(const T* constant) {
+    const GemmTiling tiling = gemm_tiling(product_.m, product_.n, product_.k, kernel_.mr, kernel_.nr);
+    const auto tiles = static_cast<int64_t>(tiling.tile_count());
+    const size_t products = product_.a_offsets.size();
+    const double multiplies = static_cast<double>(product_.m) * static_cast<double>(product_.n) *
+                              static_cast<double>(std::max<size_t>(1, product_.k));
+    const double cost = multiplies * kNanosecondsPerMultiply / static_cast<double>(std::max<int64_t>(1, tiles));
+    context_.phase(tiles * static_cast<int64_t>(products), cost,
+                   [=, this_kernel = &kernel_, product = product_, which = matrix_of_product(), copies = copies_,
+                    size = packed_size_](const TileContext& tile) {
+                     const auto index = static_cast<size_t>(tile.tile / tiles);
+                     const auto at = [&](size_t byte) { return reinterpret_cast<T*>(tile.shared + byte); };
+                     const size_t output = index * product.m * product.n;
+                     GemmArgsOf<T> args;
+                     args.m = product.m;
+                     args.n = product.n;
+                     args.k = product.k;
+                     args.a = (copies.widened ? at(copies.a) : tile.input<T>(0)) + product.a_offsets[index];
+                     args.a_row_stride = product.a_row_stride;
+                     args.a_col_stride = product.a_col_stride;
+                     args.packed_b = (constant ? constant : at(copies.packed)) + which[index] * size;
+                     args.c = (copies.widened ? at(copies.c) : tile.output<T>(0)) + output;
+                     args.c_row_stride = static_cast<ptrdiff_t>(product.n);
+                     if (product.bias)
+                       args.epilogue.bias = copies.widened ? at(copies.bias) : tile.input<T>(*product.bias);
+                     if (product.residual) args.epilogue.residual = tile.input<T>(*product.residual) + output;
+                     args.epilogue.residual_row_stride = static_cast<ptrdiff_t>(product.n);
+                     args.epilogue.steps = product.steps.data();
+                     args.epilogue.step_count = static_cast<int>(product.steps.size());
+                     run_gemm_tile(*this_kernel, args, tiling, static_cast<size_t>(tile.tile % tiles));
+                   });
+  }
+
+  PlanContext& context_;
+  const MatrixMultiply& product_;
+  const GemmKernelsOf<T>& kernel_;
+  std::vector<size_t> matrices_;
+  size_t packed_size_ = 0;  // elements of a packed matrix
+  Copies copies_;
+};
+
+template <class T>
+void plan_integers(PlanContext& context, const MatrixMultiply& product) {
+  const auto rows = static_cast<int64_t>(product.a_offsets.size() * product.m);
+  const double cost = static_cast<double>(product.n * std::max<size_t>(1, product.k));
+  context.range(rows, cost, [product](const TileContext& tile, int64_t begin, int64_t end) {
+    using Wide = std::make_unsigned_t<T>;
+    for (int64_t row = begin; row < end; ++row) {
+      const size_t index = static_cast<size_t>(row) / product.m;
+      const T* a = tile.input<T>(0) + product.a_offsets[index] +
+                   static_cast<ptrdiff_t>(static_cast<size_t>(row) % product.m) * product.a_row_stride;
+      const T* b = tile.input<T>(1) + product.b_offsets[index];
+      T* c = tile.output<T>(0) + static_cast<size_t>(row) * product.n;
+      for (size_t j = 0; j < product.n; ++j) {
+        Wide sum = 0;
+        for (size_t p = 0; p < product.k; ++p) {
+          const auto step = static_cast<ptrdiff_t>(p);
+          sum += static_cast<Wide>(a[step * product.a_col_stride]) *
+                 static_cast<Wide>(b[step * product.b_row_stride + static_cast<ptrdiff_t>(j) * product.b_col_stride]);
+        }
+        if (product.alpha != 1)
+          sum = static_cast<Wide>(
+              static_cast<T>(static_cast<double>(product.alpha) * static_cast<double>(static_cast<T>(sum))));
+        c[j] = static_cast<T>(product.bias ? sum + static_cast<Wide>(tile.input<T>(*product.bias)[j]) : sum);
+      }
+    }
+  });
+  context.implementation("integers");
+}
+
+}  // namespace
+
+void plan_matrix_multiply(PlanContext& context, const MatrixMultiply& product) {
+  const DType dtype = context.input(0).dtype;
+  if (dtype == DType::float64) return PackedProduct<double>(context, product).plan();
+  if (kFloats.contains(dtype)) return PackedProduct<float>(context, product).plan();
+  dispatch_dtype<int32_t, int64_t, uint32_t, uint64_t>(dtype, [&]<class T>() { plan_integers<T>(context, product); });
+}
+
+}  // namespace onnxrun::ops

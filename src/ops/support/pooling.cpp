@@ -1,0 +1,94 @@
+#include "ops/support/pooling.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "onnxrun/error.h"
+
+namespace onnxrun::ops {
+namespace {
+
+int64_t product(const std::vector<int64_t>& extents) {
+  return std::accumulate(extents.begin(), extents.end(), int64_t{1}, std::multiplies<>());
+}
+
+// Outputs o with 0 <= o * stride + shift < extent, cut to [0, outputs).
+std::pair<int64_t, int64_t> inside(int64_t shift, int64_t stride, int64_t extent, int64_t outputs) {
+  const int64_t begin = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
+  const int64_t end = shift >= extent ? 0 : (extent - shift + stride - 1) / stride;
+  return {begin, std::clamp(end, begin, std::max(begin, outputs))};
+}
+
+}  // namespace
+
+int64_t Pooling::input_size() const { return product(input); }
+int64_t Pooling::output_size() const { return product(output); }
+int64_t Pooling::row_count() const { return product({output.begin(), output.end() - 1}); }
+
+void Pooling::for_taps(int64_t row, const std::function<void(const Tap&)>& body) const {
+  const size_t last = output.size() - 1;
+  std::vector<int64_t> position(last);
+  for (size_t axis = last; axis-- > 0;) {
+    position[axis] = row % output[axis];
+    row /= output[axis];
+  }
+  std::vector<int64_t> tap(last, 0);
+  for (;;) {
+    int64_t offset = 0;
+    bool is_inside = true;
+    for (size_t axis = 0; axis < last; ++axis) {
+      const int64_t index =
+          position[axis] * window.strides[axis] - window.pad_begin[axis] + tap[axis] * window.dilations[axis];
+      is_inside = is_inside && index >= 0 && index < input[axis];
+      offset = offset * input[axis] + index;
+    }
+    if (is_inside) {
+      for (int64_t column = 0; column < window.kernel[last]; ++column) {
+        const int64_t shift = column * window.dilations[last] - window.pad_begin[last];
+        const auto [begin, end] = inside(shift, window.strides[last], input[last], output[last]);
+        if (begin < end)
+          body({begin, end, offset * input[last] + begin * window.strides[last] + shift, window.strides[last]});
+      }
+    }
+    size_t axis = last;
+    while (axis > 0 && ++tap[axis - 1] == window.kernel[axis - 1]) tap[--axis] = 0;
+    if (axis == 0) return;
+  }
+}
+
+std::vector<int64_t> Pooling::tap_counts(size_t axis, bool with_padding) const {
+  std::vector<int64_t> counts;
+  for (int64_t position = 0; position < output[axis]; ++position) {
+    int64_t count = 0;
+    for (int64_t tap = 0; tap < window.kernel[axis]; ++tap) {
+      const int64_t index = position * window.strides[axis] - window.pad_begin[axis] + tap * window.dilations[axis];
+      const bool counts_here =
+          with_padding ? index < input[axis] + window.pad_end[axis] : index >= 0 && index < input[axis];
+      count += counts_here ? 1 : 0;
+    }
+    counts.push_back(count);
+  }
+  return counts;
+}
+
+Pooling make_pooling(const PlanContext& context, const WindowAttributes& attributes) {
+  Pooling pooling;
+  pooling.input = spatial_extents(context.input(0).shape);
+  pooling.output = spatial_extents(context.output(0).shape);
+  pooling.window = attributes.geometry(pooling.input.size());
+  attributes.resolve_padding(pooling.window, pooling.input);
+  return pooling;
+}
+
+void infer_pool(InferContext& context, const WindowAttributes& attributes) {
+  const DimShape& x = context.shape(0);
+  if (!x.has_rank()) return;
+  if (x.rank() < 3)
+    context.fail("a pool takes [N, C, ...] with a spatial axis, the input has rank " + std::to_string(x.rank()));
+  const auto geometry = attributes.geometry(x.rank() - 2);
+  std::vector<Dim> shape{x[0], x[1]};
+  for (size_t axis = 2; axis < x.rank(); ++axis) shape.push_back(attributes.output_extent(geometry, axis - 2, x[axis]));
+  for (size_t j = 0; j < context.output_count(); ++j) context.set_shape(j, shape);
+}
+
+}  // namespace onnxrun::ops

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "graph/operator.h"
+#include "ops/support/window.h"
+
+namespace onnxrun::ops {
+
+// A pool over the spatial axes of [N, C, ...], as a walk over rows: for each window tap, a part of an output row meets
+// a strided part of an input row.
+struct Pooling {
+  WindowAttributes::Geometry window;
+  std::vector<int64_t> input, output;  // spatial extents
+
+  int64_t input_size() const;  // elements of one map
+  int64_t output_size() const;
+  // Rows of one output map: all spatial axes but the last.
+  int64_t row_count() const;
+
+  // The taps that meet output row `row`: columns [begin, end) of the output against input elements from `offset` on, in
+  // steps of `stride`.
+  struct Tap {
+    int64_t begin, end, offset, stride;
+  };
+  void for_taps(int64_t row, const std::function<void(const Tap&)>& body) const;
+
+  // The windows' sizes along one axis: taps inside the input or, with padding, inside the padded input.
+  std::vector<int64_t> tap_counts(size_t axis, bool with_padding) const;
+};
+
+// The pool of a node, given its attributes and types.
+Pooling make_pooling(const PlanContext& context, const WindowAttributes& attributes);
+
+// The shape rule of pools: the same for all outputs. [N, C] are kept.
+void infer_pool(InferContext& context, const WindowAttributes& attributes);
+
+}  // namespace onnxrun::ops
