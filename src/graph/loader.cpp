@@ -209,7 +209,7 @@ AttributeValue GraphBuilder::attribute_value(const proto::AttributeProto& proto,
       return list;
     }
     case 11:
-      return tensors_.read(proto.sparse_tensor());
+      return densify(tensors_.read(proto.sparse_tensor()));
     case 13:
       return read_type(proto.tp());
     case 14: {

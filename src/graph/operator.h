@@ -22,6 +22,7 @@ struct OperatorTraits {
   bool deterministic = true;    // otherwise never folded
   bool data_dependent = false;  // output types depend on elements that shapes do not depend on, or on subgraphs
   bool whole_values = false;    // reads and makes sequences, optionals and maps, or keeps tensors in them
+  bool any_value = false;       // whole_values, by run(), where an input is no tensor
 };
 
 // An ONNX operator at one version, with its attributes. Immutable: one object serves every run.
@@ -178,6 +179,7 @@ class PlanContext {
     bool present = false;
     TensorType type;
     ConstantPtr constant;  // null where the elements are made at run time
+    Tensor known;          // of an input: elements that shape inference knew, where it is no constant
   };
 
   PlanContext(std::vector<Operand> inputs, std::vector<Operand> outputs, const PlanOptions& options, PackedStore& store)
@@ -191,6 +193,12 @@ class PlanContext {
   const TensorType& output(size_t j) const noexcept { return outputs_[j].type; }
   const Tensor* constant(size_t i) const noexcept {
     return has_input(i) && inputs_[i].constant ? &inputs_[i].constant->tensor : nullptr;
+  }
+  // Elements that hold whenever this plan is used: those of constants, those that follow from shapes, and all that the
+  // shape rule required. Null for others.
+  const Tensor* elements(size_t i) const noexcept {
+    if (const Tensor* tensor = constant(i)) return tensor;
+    return has_input(i) && inputs_[i].known.defined() ? &inputs_[i].known : nullptr;
   }
   const PlanOptions& options() const noexcept { return options_; }
 

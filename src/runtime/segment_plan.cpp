@@ -5,6 +5,7 @@
 
 #include "base/aligned_buffer.h"
 #include "base/checked.h"
+#include "graph/content.h"
 #include "graph/inference.h"
 #include "onnxrun/error.h"
 #include "runtime/memory_planner.h"
@@ -97,8 +98,17 @@ class SegmentPlanner {
     }
   }
 
+  OperatorTraits traits_of(const Node& node) const {
+    OperatorTraits traits = node.op->traits();
+    traits.whole_values = traits.whole_values ||
+                          (traits.any_value && std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
+                             return id != kNoValue && !fact(id).type.is_tensor();
+                           }));
+    return traits;
+  }
+
   bool is_plannable(const Node& node) const {
-    const OperatorTraits traits = node.op->traits();
+    const OperatorTraits traits = traits_of(node);
     if (traits.whole_values) return true;
     const bool inputs_known = std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
       return id == kNoValue || fact(id).type.is_concrete_tensor();
@@ -122,7 +132,7 @@ class SegmentPlanner {
       // Uses behind the segment count as one step past its end.
       const int step = std::min(static_cast<int>(position - plan_->begin), step_count());
       const Node& node = node_at(position);
-      const OperatorTraits traits = node.op->traits();
+      const OperatorTraits traits = traits_of(node);
       for (const ValueId id : node.inputs) {
         note_use(id, step);
         if (id != kNoValue && traits.whole_values) value(id).needs_slot = true;
@@ -162,8 +172,11 @@ class SegmentPlanner {
       step.node = id;
       step.input_count = node.inputs.size();
       std::vector<PlanContext::Operand> inputs = describe(node.inputs, step);
+      for (size_t i = 0; i < inputs.size(); ++i) {
+        if (inputs[i].present && !inputs[i].constant) inputs[i].known = known_elements(node.inputs[i]);
+      }
       std::vector<PlanContext::Operand> outputs = describe(node.outputs, step);
-      const OperatorTraits traits = node.op->traits();
+      const OperatorTraits traits = traits_of(node);
       step.makes_values = traits.whole_values || traits.data_dependent;
       if (!step.makes_values) {
         try {
@@ -179,6 +192,18 @@ class SegmentPlanner {
       step.runs_whole = step.makes_values || (step.plan.phases.empty() && step.plan.views.empty());
       plan_->steps.push_back(std::move(step));
     }
+  }
+
+  // What is certain of the elements of a value that is no constant.
+  Tensor known_elements(ValueId id) const {
+    for (const SegmentPlan::Demand& demand : plan_->demands) {
+      if (demand.value == id) return demand.elements;
+    }
+    const ValueFact& known = fact(id);
+    const bool is_whole =
+        known.has_content && known.type.is_concrete_tensor() &&
+        std::all_of(known.content.begin(), known.content.end(), [](const Dim& element) { return element.is_number(); });
+    return is_whole ? tensor_of(known.content, known.type.dtype, known.type.shape.concrete()) : Tensor();
   }
 
   static void check_sizes(const Step& step) {

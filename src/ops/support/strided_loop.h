@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -36,18 +37,39 @@ class StridedLoop {
   int64_t inner_extent() const { return extents_.empty() ? 1 : extents_.back(); }
   Strides inner_strides() const { return strides_.empty() ? Strides{} : strides_.back(); }
 
-  // Iterations of all but the innermost axis.
-  int64_t outer_count() const {
+  // Iterations of all but the innermost axes.
+  int64_t outer_count(size_t inner_axes = 1) const {
     int64_t count = 1;
-    for (size_t axis = 0; axis + 1 < extents_.size(); ++axis) count *= extents_[axis];
+    for (size_t axis = 0; axis + inner_axes < extents_.size(); ++axis) count *= extents_[axis];
     return count;
   }
 
+  // The work of the loop cut into pieces of at most `length` elements of the innermost axis.
+  int64_t piece_count(int64_t length) const { return outer_count() * pieces_per_row(length); }
+
+  // Calls body(offsets, first, count) for pieces [begin, end): elements [first, first + count) of the innermost axis.
+  template <class Body>
+  void for_pieces(int64_t begin, int64_t end, int64_t length, const Body& body) const {
+    const int64_t per_row = pieces_per_row(length);
+    int64_t piece = begin;
+    if (begin >= end) return;
+    for_outer(begin / per_row, (end - 1) / per_row + 1, [&](const Strides& offsets) {
+      do {
+        const int64_t first = piece % per_row * length;
+        body(offsets, first, std::min(length, inner_extent() - first));
+      } while (++piece < end && piece % per_row != 0);
+    });
+  }
+
+  size_t axis_count() const { return extents_.size(); }
+  int64_t extent(size_t axis) const { return extents_[axis]; }
+  const Strides& strides(size_t axis) const { return strides_[axis]; }
+
   // Calls body(offsets) for outer iterations [begin, end), in order.
   template <class Body>
-  void for_outer(int64_t begin, int64_t end, const Body& body) const {
+  void for_outer(int64_t begin, int64_t end, const Body& body, size_t inner_axes = 1) const {
     if (begin >= end) return;
-    const size_t outer = extents_.empty() ? 0 : extents_.size() - 1;
+    const size_t outer = extents_.size() < inner_axes ? 0 : extents_.size() - inner_axes;
     std::vector<int64_t> index(outer);
     Strides offsets{};
     int64_t rest = begin;
@@ -68,6 +90,8 @@ class StridedLoop {
   }
 
  private:
+  int64_t pieces_per_row(int64_t length) const { return (inner_extent() + length - 1) / length; }
+
   std::vector<int64_t> extents_;
   std::vector<Strides> strides_;
 };

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+
+#include "graph/operator.h"
+
+namespace onnxrun::ops {
+
+// An index of [-extent, extent) as one of [0, extent). \throws Error(run_failed).
+int64_t checked_index(int64_t index, int64_t extent);
+
+// The elements of an int32 or int64 tensor.
+class IndexReader {
+ public:
+  IndexReader(const void* data, DType dtype) : data_(data), is_wide_(dtype == DType::int64) {}
+
+  int64_t operator[](int64_t i) const noexcept {
+    return is_wide_ ? static_cast<const int64_t*>(data_)[i] : static_cast<const int32_t*>(data_)[i];
+  }
+
+ private:
+  const void* data_;
+  bool is_wide_;
+};
+
+}  // namespace onnxrun::ops
