@@ -27,6 +27,8 @@ class AxesSource {
   // The integers, for an output shape that depends on them. An empty list counts as given.
   Axes read(InferContext& context) const;
 
+  bool is_input() const { return is_input_; }
+
   // The same at plan time.
   Axes read(const PlanContext& context) const;
 
