@@ -4,6 +4,7 @@
 #include "kernels/binary/binary.h"
 #include "ops/support/elementwise.h"
 #include "ops/support/legacy_broadcast.h"
+#include "ops/support/shape_rules.h"
 
 namespace onnxrun {
 namespace {
@@ -26,19 +27,6 @@ Dim apply(BinaryKind kind, const Dim& a, const Dim& b) {
   }
 }
 
-void propagate(InferContext& context, BinaryKind kind) {
-  const Content* a = context.content(0);
-  const Content* b = context.content(1);
-  if (!a || !b || a->empty() || b->empty()) return;
-  const size_t size = std::max(a->size(), b->size());
-  if ((a->size() != size && a->size() != 1) || (b->size() != size && b->size() != 1)) return;
-  if (context.shape(0).rank() > 1 || context.shape(1).rank() > 1) return;
-  Content result;
-  for (size_t i = 0; i < size; ++i)
-    result.push_back(apply(kind, (*a)[a->size() == 1 ? 0 : i], (*b)[b->size() == 1 ? 0 : i]));
-  context.set_content(0, std::move(result));
-}
-
 template <BinaryKind Kind>
 class BinaryArithmetic : public Operator {
  public:
@@ -46,7 +34,7 @@ class BinaryArithmetic : public Operator {
 
   void infer(InferContext& context) const override {
     context.set_shape(0, broadcast_.infer(context.shape(0), context.shape(1)));
-    propagate(context, Kind);
+    ops::propagate_content(context, [](const Dim& a, const Dim& b) { return apply(Kind, a, b); });
   }
 
   void plan(PlanContext& context) const override {

@@ -163,8 +163,8 @@ class Pad : public Operator {
       for (size_t axis = 0; axis < rank; ++axis) padded.push_back(axis);
     }
     if (pads != padded.size() * 2) {
-      throw Error(ErrorCode::invalid_model, "pads has " + std::to_string(pads) + " numbers for " +
-                                                std::to_string(padded.size()) + " axes");
+      throw Error(ErrorCode::invalid_model,
+                  "pads has " + std::to_string(pads) + " numbers for " + std::to_string(padded.size()) + " axes");
     }
     return padded;
   }

@@ -80,6 +80,18 @@ std::optional<std::vector<int64_t>> numbers(const Content* content) {
   return result;
 }
 
+void propagate_content(InferContext& context, const std::function<Dim(const Dim&, const Dim&)>& f) {
+  const Content* a = context.content(0);
+  const Content* b = context.content(1);
+  if (!a || !b || a->empty() || b->empty()) return;
+  const size_t size = std::max(a->size(), b->size());
+  if ((a->size() != size && a->size() != 1) || (b->size() != size && b->size() != 1)) return;
+  if (context.shape(0).rank() > 1 || context.shape(1).rank() > 1) return;
+  Content result;
+  for (size_t i = 0; i < size; ++i) result.push_back(f((*a)[a->size() == 1 ? 0 : i], (*b)[b->size() == 1 ? 0 : i]));
+  context.set_content(0, std::move(result));
+}
+
 std::vector<int64_t> read_integers(const Tensor& tensor) {
   const Content content = content_of(tensor);
   return *numbers(&content);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -23,6 +24,9 @@ DimShape broadcast_inputs(const InferContext& context);
 
 // Numbers of a small integer input; empty where they are not known (all of them must be).
 std::optional<std::vector<int64_t>> numbers(const Content* content);
+
+// Sets the content of output 0 to f of the inputs' known elements: vectors of one length, or single elements.
+void propagate_content(InferContext& context, const std::function<Dim(const Dim&, const Dim&)>& f);
 
 // Integers of an attribute or, since some version, of an input.
 std::vector<int64_t> read_integers(const Tensor& tensor);
