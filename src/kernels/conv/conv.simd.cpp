@@ -293,7 +293,7 @@ void Problem::multiply(const TileRange& range, size_t k_begin, size_t k_end, con
       tile.columns = smaller(kPositions, plan.positions - position);
       const size_t out = out0 + channel * plan.positions + position;
       tile.c = args.dst + out;
-      tile.residual = args.epilogue.residual + out;
+      tile.residual = advance(args.epilogue.residual, out);
       kTiles.functions[rows - 1][ceil_div(tile.columns, kWidth) - 1](tile);
       tile.prefetch += tile.prefetch_step * static_cast<ptrdiff_t>(tile.k);
     }
@@ -309,7 +309,7 @@ void Problem::finish(const TileRange& range, int done_steps) const noexcept {
   for (size_t channel = range.channel_begin; channel < range.channel_end; ++channel) {
     const size_t row = range.image * plan.shape.out_channels + range.group * group_out + channel;
     const size_t at = row * plan.positions + begin;
-    apply_epilogue_row(args.dst + at, epilogue.residual + at, count, epilogue.steps + done_steps,
+    apply_epilogue_row(args.dst + at, advance(epilogue.residual, at), count, epilogue.steps + done_steps,
                        epilogue.step_count - done_steps);
   }
 }
