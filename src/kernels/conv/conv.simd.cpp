@@ -65,7 +65,9 @@ void find_segments(const ConvPlan& plan, size_t position, Panel& panel) noexcept
 
 // The first output whose tap at `reach` lies in the input or after it: ceil((pad - reach) / stride), at least 0.
 size_t first_inside(size_t reach, size_t pad, size_t stride) noexcept {
-  return reach >= pad ? 0 : ceil_div(pad - reach, stride);
+  if (reach >= pad) return 0;
+  // A division costs as much as copying a few rows.
+  return stride <= 2 ? (pad - reach + stride - 1) >> (stride - 1) : ceil_div(pad - reach, stride);
 }
 
 void add_pieces(Panel& panel, const Run& run, size_t stride) noexcept {
@@ -92,17 +94,33 @@ void add_pieces(Panel& panel, const Run& run, size_t stride) noexcept {
   }
 }
 
-// Finds what tap (tz, ty, tx) reads for each lane of the panel; whether that is anything but padding.
-bool find_pieces(const ConvShape& s, Panel& panel, size_t tz, size_t ty, size_t tx) noexcept {
-  const size_t reach_x = tx * s.dilation[2];
+// A position in the kernel.
+struct Tap {
+  size_t z, y, x;
+
+  Tap(const ConvShape& s, size_t index) noexcept
+      : z(index / s.kernel[2] / s.kernel[1]), y(index / s.kernel[2] % s.kernel[1]), x(index % s.kernel[2]) {}
+
+  void advance(const ConvShape& s) noexcept {
+    if (++x < s.kernel[2]) return;
+    x = 0;
+    if (++y < s.kernel[1]) return;
+    y = 0;
+    ++z;
+  }
+};
+
+// Finds what a tap reads for each lane of the panel; whether that is anything but padding.
+bool find_pieces(const ConvShape& s, Panel& panel, const Tap& tap) noexcept {
+  const size_t reach_x = tap.x * s.dilation[2];
   const size_t begin_x = first_inside(reach_x, s.pad_begin[2], s.stride[2]);
   const size_t end_x = first_inside(reach_x, s.pad_begin[2] + s.input[2], s.stride[2]);
   panel.run_count = panel.most_pieces = 0;
   for (size_t& count : panel.piece_count) count = 0;
   for (size_t i = 0; i < panel.segment_count; ++i) {
     const Segment& seg = panel.segments[i];
-    const size_t z = seg.z * s.stride[0] + tz * s.dilation[0] - s.pad_begin[0];  // wraps around when it is padding
-    const size_t y = seg.y * s.stride[1] + ty * s.dilation[1] - s.pad_begin[1];
+    const size_t z = seg.z * s.stride[0] + tap.z * s.dilation[0] - s.pad_begin[0];  // wraps around when it is padding
+    const size_t y = seg.y * s.stride[1] + tap.y * s.dilation[1] - s.pad_begin[1];
     const size_t from = begin_x > seg.x ? begin_x : seg.x;
     const size_t to = smaller(seg.x + seg.length, end_x);
     if (z >= s.input[0] || y >= s.input[1] || from >= to) continue;
@@ -117,11 +135,18 @@ bool find_pieces(const ConvShape& s, Panel& panel, size_t tz, size_t ty, size_t 
 // dst[channels][kPositions] from the planes of neighbouring channels; kPieces of each vector (unused ones are empty).
 template <size_t kStride, int kPieces>
 void copy_pieces(const Panel& panel, const float* plane, size_t plane_size, size_t channels, float* dst) noexcept {
-  Piece pieces[kVectors][kPieces];
+  ptrdiff_t offset[kVectors][kPieces];
+  LoadMask low_mask[kVectors][kPieces], high_mask[kVectors][kPieces];
+  const LoadMask none = load_mask(0, 0);
+  ONNXRUN_UNROLL
   for (int v = 0; v < kVectors; ++v) {
+    ONNXRUN_UNROLL
     for (int i = 0; i < kPieces; ++i) {
+      const Piece& piece = panel.pieces[v][i];
       const bool used = static_cast<size_t>(i) < panel.piece_count[v];
-      pieces[v][i] = used ? panel.pieces[v][i] : Piece{0, load_mask(0, 0), load_mask(0, 0)};
+      offset[v][i] = used ? piece.offset : 0;
+      low_mask[v][i] = used ? piece.low : none;
+      if (kStride == 2) high_mask[v][i] = used ? piece.high : none;
     }
   }
   for (size_t c = 0; c < channels; ++c, plane += plane_size, dst += kPositions) {
@@ -130,11 +155,11 @@ void copy_pieces(const Panel& panel, const float* plane, size_t plane_size, size
       Vec<float> low(0.0f), high(0.0f);
       ONNXRUN_UNROLL
       for (int i = 0; i < kPieces; ++i) {
-        const float* from = plane + pieces[v][i].offset;
-        const Vec<float> part = load_masked(from, pieces[v][i].low);
+        const float* from = plane + offset[v][i];
+        const Vec<float> part = load_masked(from, low_mask[v][i]);
         low = i == 0 ? part : low | part;
         if constexpr (kStride == 2) {
-          const Vec<float> upper = load_masked(from + kWidth, pieces[v][i].high);
+          const Vec<float> upper = load_masked(from + kWidth, high_mask[v][i]);
           high = i == 0 ? upper : high | upper;
         }
       }
@@ -213,22 +238,17 @@ struct Problem {
     return plan.skip_zero_taps ? smaller(end, (k_begin / group_in + 1) * group_in) : end;
   }
 
-  bool pieces_of_tap(Panel& panel, size_t tap) const noexcept {
-    const ConvShape& s = plan.shape;
-    return find_pieces(s, panel, tap / s.kernel[2] / s.kernel[1], tap / s.kernel[2] % s.kernel[1], tap % s.kernel[2]);
-  }
-
   // Gathers k in [k_begin, k_end) of a panel to dst[k_end - k_begin][kPositions].
   void gather(const TileRange& range, Panel& panel, size_t k_begin, size_t k_end, float* dst) const noexcept {
-    const float* image = args.src + (range.image * plan.shape.in_channels + range.group * group_in) * plane;
-    const size_t stride = plan.shape.stride[2];
-    for (size_t at = k_begin; at < k_end;) {
-      const size_t tap = at / group_in;
-      const size_t channel = at % group_in;
+    const ConvShape& s = plan.shape;
+    const float* image = args.src + (range.image * s.in_channels + range.group * group_in) * plane;
+    if (k_begin == k_end) return;
+    Tap tap(s, k_begin / group_in);
+    for (size_t at = k_begin, channel = k_begin % group_in; at < k_end; channel = 0, tap.advance(s)) {
       const size_t channels = smaller(group_in - channel, k_end - at);
-      const bool any = pieces_of_tap(panel, tap);
+      const bool any = find_pieces(s, panel, tap);
       if (any || !plan.skip_zero_taps) {
-        copy_channels(panel, image + channel * plane, plane, channels, stride, dst + (at - k_begin) * kPositions);
+        copy_channels(panel, image + channel * plane, plane, channels, s.stride[2], dst + (at - k_begin) * kPositions);
       }
       at += channels;
     }
@@ -264,7 +284,7 @@ void Problem::multiply(const TileRange& range, size_t k_begin, size_t k_end, con
       tile.k = k_end - k_begin;
       if (plan.skip_zero_taps) {
         find_segments(plan, position, panel);
-        if (!pieces_of_tap(panel, k_begin / group_in)) {
+        if (!find_pieces(plan.shape, panel, Tap(plan.shape, k_begin / group_in))) {
           if (!tile.first && !tile.last) continue;
           tile.k = 0;
         }
@@ -273,7 +293,7 @@ void Problem::multiply(const TileRange& range, size_t k_begin, size_t k_end, con
       tile.columns = smaller(kPositions, plan.positions - position);
       const size_t out = out0 + channel * plan.positions + position;
       tile.c = args.dst + out;
-      tile.residual = args.epilogue.residual + out;
+      tile.residual = advance(args.epilogue.residual, out);
       kTiles.functions[rows - 1][ceil_div(tile.columns, kWidth) - 1](tile);
       tile.prefetch += tile.prefetch_step * static_cast<ptrdiff_t>(tile.k);
     }
@@ -289,7 +309,7 @@ void Problem::finish(const TileRange& range, int done_steps) const noexcept {
   for (size_t channel = range.channel_begin; channel < range.channel_end; ++channel) {
     const size_t row = range.image * plan.shape.out_channels + range.group * group_out + channel;
     const size_t at = row * plan.positions + begin;
-    apply_epilogue_row(args.dst + at, epilogue.residual + at, count, epilogue.steps + done_steps,
+    apply_epilogue_row(args.dst + at, advance(epilogue.residual, at), count, epilogue.steps + done_steps,
                        epilogue.step_count - done_steps);
   }
 }

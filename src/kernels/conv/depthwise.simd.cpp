@@ -228,14 +228,14 @@ struct Plane {
       row.input = scratch + ((y - begin) * s.stride[1] + first * s.dilation[1]) * rows.row_length;
       row.weights = weights + first * s.kernel[2];
       row.dst = args.dst + out + y * plan.output[2];
-      row.residual = args.epilogue.residual + out + y * plan.output[2];
+      row.residual = advance(args.epilogue.residual, out + y * plan.output[2]);
       (group ? several : one)(row, plan.output[2]);
       y += group ? kMaxVectors : 1;
     }
     const int done = row.epilogue.steps;
     if (done < args.epilogue.step_count) {
       const size_t at = out + begin * plan.output[2];
-      apply_epilogue_row(args.dst + at, args.epilogue.residual + at, (end - begin) * plan.output[2],
+      apply_epilogue_row(args.dst + at, advance(args.epilogue.residual, at), (end - begin) * plan.output[2],
                          args.epilogue.steps + done, args.epilogue.step_count - done);
     }
   }

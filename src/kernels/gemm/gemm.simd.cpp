@@ -95,7 +95,7 @@ void run_panels(const GemmArgsOf<T>& args, Tile<T>& tile, size_t m_begin, size_t
     tile.a =
         args.a + static_cast<ptrdiff_t>(row) * args.a_row_stride + static_cast<ptrdiff_t>(k_begin) * args.a_col_stride;
     tile.c = args.c + static_cast<ptrdiff_t>(row) * args.c_row_stride + column;
-    tile.residual = args.epilogue.residual + static_cast<ptrdiff_t>(row) * tile.residual_row_stride + column;
+    tile.residual = advance(args.epilogue.residual, static_cast<ptrdiff_t>(row) * tile.residual_row_stride + column);
     const auto run = panels > 1 ? wide_tile<T>(rows) : narrow_tile<T>(rows, ceil_div(tile.columns, kLanes<T>));
     run(tile);
     tile.prefetch += step * tile.k;
@@ -136,9 +136,10 @@ void run(const GemmArgsOf<T>& args, size_t m_begin, size_t m_end, size_t panel_b
     const size_t column = panel_begin * kColumns;
     const size_t columns = smaller(panel_end * kColumns, args.n) - column;
     for (size_t row = m_begin; row < m_end; ++row) {
-      apply_epilogue_row(args.c + static_cast<ptrdiff_t>(row) * args.c_row_stride + column,
-                         args.epilogue.residual + static_cast<ptrdiff_t>(row) * tile.residual_row_stride + column,
-                         columns, args.epilogue.steps + done, args.epilogue.step_count - done);
+      apply_epilogue_row(
+          args.c + static_cast<ptrdiff_t>(row) * args.c_row_stride + column,
+          advance(args.epilogue.residual, static_cast<ptrdiff_t>(row) * tile.residual_row_stride + column), columns,
+          args.epilogue.steps + done, args.epilogue.step_count - done);
     }
   }
 }

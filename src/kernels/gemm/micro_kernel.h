@@ -18,6 +18,12 @@ inline constexpr int kTileAccumulators = kTileRows * kTileVectors;
 template <class T>
 inline constexpr int kPanelColumns = kTileVectors* kLanes<T>;
 
+// p + offset for an operand that may be absent.
+template <class T>
+ONNXRUN_INLINE const T* advance(const T* p, size_t offset) noexcept {
+  return p == nullptr ? nullptr : p + static_cast<ptrdiff_t>(offset);
+}
+
 // The part of an epilogue that is applied in registers.
 template <class T>
 struct RegisterEpilogue {

@@ -9,19 +9,13 @@ namespace {
 
 constexpr size_t kWidth = kLanes<float>;
 
-template <class F>
-ONNXRUN_INLINE void apply(const float* src, float* dst, size_t n, F f) noexcept {
-  size_t i = 0;
-  for (; i + kWidth <= n; i += kWidth) store(dst + i, f(load(src + i)));
-  if (i < n) store_partial(dst + i, f(load_partial(src + i, n - i)), n - i);
-}
-
 // One row function from a struct with a static `of(x, alpha, beta)`.
 template <class F>
 void row(const float* src, float* dst, size_t n, float alpha, float beta) noexcept {
   const VecF a(alpha), b(beta);
-  apply(
-      src, dst, n, [&](const VecF& x) noexcept __attribute__((always_inline)) { return F::of(x, a, b); });
+  size_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) store(dst + i, F::of(load(src + i), a, b));
+  if (i < n) store_partial(dst + i, F::of(load_partial(src + i, n - i), a, b), n - i);
 }
 
 // One from the C library: correct everywhere, a call per element.
