@@ -1,5 +1,7 @@
 #include "ops/support/indices.h"
 
+#include "ops/support/shape_rules.h"
+
 namespace onnxrun::ops {
 
 int64_t checked_index(int64_t index, int64_t extent) {
@@ -7,6 +9,20 @@ int64_t checked_index(int64_t index, int64_t extent) {
     RunContext::fail("index " + std::to_string(index) + " is out of range for an extent of " + std::to_string(extent));
   }
   return index < 0 ? index + extent : index;
+}
+
+void check_elementwise_indices(const InferContext& context, const DimShape& data, const DimShape& indices,
+                               int64_t axis) {
+  if (!data.has_rank()) return;
+  const size_t along = normalize_axis(axis, data.rank());
+  if (!indices.has_rank()) return;
+  if (indices.rank() != data.rank()) context.fail("indices and data differ in rank");
+  for (size_t k = 0; k < data.rank(); ++k) {
+    if (k == along || !data[k].is_number() || !indices[k].is_number()) continue;
+    if (indices[k].number() > data[k].number()) {
+      context.fail("indices have more elements than data along axis " + std::to_string(k));
+    }
+  }
 }
 
 }  // namespace onnxrun::ops

@@ -9,6 +9,11 @@ namespace onnxrun::ops {
 // An index of [-extent, extent) as one of [0, extent). \throws Error(run_failed).
 int64_t checked_index(int64_t index, int64_t extent);
 
+// Checks that `indices` may pick elements of `data` along `axis`, as GatherElements and ScatterElements do.
+// \throws Error(invalid_model).
+void check_elementwise_indices(const InferContext& context, const DimShape& data, const DimShape& indices,
+                               int64_t axis);
+
 // The elements of an int32 or int64 tensor.
 class IndexReader {
  public:
