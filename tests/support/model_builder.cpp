@@ -51,6 +51,8 @@ void write(const ModelBuilder::AttributeArgument& value, proto::AttributeProto& 
 
 ModelBuilder::Body::Body() : graph_(std::make_unique<proto::GraphProto>()) { graph_->set_name("graph"); }
 ModelBuilder::Body::~Body() = default;
+ModelBuilder::Body::Body(Body&&) noexcept = default;
+ModelBuilder::Body& ModelBuilder::Body::operator=(Body&&) noexcept = default;
 
 ModelBuilder::Body& ModelBuilder::Body::input(const std::string& name, DType dtype,
                                               const std::vector<std::string>& dims) {

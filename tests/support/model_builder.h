@@ -27,6 +27,8 @@ class ModelBuilder {
    public:
     Body();
     ~Body();
+    Body(Body&&) noexcept;
+    Body& operator=(Body&&) noexcept;
 
     // Extents are numbers, or names of symbols; "?" for an unknown one.
     Body& input(const std::string& name, DType dtype, const std::vector<std::string>& dims);

@@ -50,7 +50,8 @@ std::pair<Tensor, Tensor> fold(const Graph& graph, const Node& conv, const Node&
 int fuse_batch_normalization(Graph& graph, const PassContext& /*context*/) {
   const auto consumers = graph.consumers();
   int fused = 0;
-  for (const NodeId id : graph.order()) {
+  const std::vector<NodeId> order = graph.order();
+  for (const NodeId id : order) {
     if (graph.node(id).removed) continue;
     const NodeId next = only_consumer(graph, consumers, graph.node(id).outputs);
     if (next == kNoNode || !is_foldable(graph, graph.node(id), graph.node(next))) continue;
