@@ -37,6 +37,10 @@ class Peer {
     call(kCreateCpuMemoryInfo, 0, 0, &memory_);
   }
 
+  ~Peer() { release(kReleaseSession, session_); }
+  Peer(const Peer&) = delete;
+  Peer& operator=(const Peer&) = delete;
+
   // Inputs borrow the elements of `values`, whose types are numbered alike.
   void set_inputs(const std::vector<onnxrun::ValueInfo>& infos, std::vector<onnxrun::Tensor>& values,
                   const std::vector<onnxrun::ValueInfo>& outputs) {
@@ -55,7 +59,7 @@ class Peer {
     std::vector<void*> outputs(output_names_.size(), nullptr);
     call(kRun, session_, static_cast<void*>(nullptr), input_names_.data(), inputs_.data(), inputs_.size(),
          output_names_.data(), output_names_.size(), outputs.data());
-    for (void* output : outputs) reinterpret_cast<void (*)(void*)>(table_[kReleaseValue])(output);
+    for (void* output : outputs) release(kReleaseValue, output);
   }
 
  private:
@@ -69,8 +73,11 @@ class Peer {
     kSetInterOpNumThreads = 25,
     kCreateTensorWithData = 49,
     kCreateCpuMemoryInfo = 69,
+    kReleaseSession = 95,
     kReleaseValue = 96,
   };
+
+  void release(Place place, void* object) { reinterpret_cast<void (*)(void*)>(table_[place])(object); }
 
   template <class... Arguments>
   void call(Place place, Arguments... arguments) {
