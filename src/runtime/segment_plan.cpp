@@ -30,6 +30,7 @@ struct StoragePlan {
   size_t bytes = 0;
   int first = kNever;
   int last = kNever;
+  int overwritten = kNever;  // the last step that writes its output over an input in here
   bool needs_slot = false;
   bool pinned = false;  // exists before the segment: never written, never merged
 };
@@ -263,8 +264,10 @@ class SegmentPlanner {
       for (const auto& [output, input] : step.plan.in_place)
         merge_in_place(step, output, input, static_cast<int>(index));
     }
-    for (Step& step : plan_->steps) {
-      for (const StepPlan::Placement& placement : step.plan.placements) merge_placement(step, placement);
+    for (size_t index = 0; index < plan_->steps.size(); ++index) {
+      const Step& step = plan_->steps[index];
+      for (const StepPlan::Placement& placement : step.plan.placements)
+        merge_placement(step, placement, static_cast<int>(index));
     }
   }
 
@@ -283,6 +286,7 @@ class SegmentPlanner {
     if (!into.pinned) {
       into.first = std::min(into.first, from.first);
       into.last = std::max(into.last, from.last);
+      into.overwritten = std::max(into.overwritten, from.overwritten);
       into.needs_slot = into.needs_slot || from.needs_slot;
     } else {
       into.last = std::max(into.last, from.last);
@@ -309,11 +313,14 @@ class SegmentPlanner {
     const auto uses =
         std::count_if(step.operands.begin(), step.operands.begin() + static_cast<ptrdiff_t>(step.input_count),
                       [&](const Operand& other) { return other.value != kNoValue && value(other.value).root == root; });
-    if (uses == 1) absorb(root, output, 0);
+    if (uses != 1) return;
+    absorb(root, output, 0);
+    storages_[static_cast<size_t>(root)].overwritten = index;
   }
 
-  // An input moves into the output where it is a whole storage of its own, made inside this segment.
-  void merge_placement(const Step& step, const StepPlan::Placement& placement) {
+  // An input moves into the output where it is a whole storage of its own, made inside this segment, and nothing that
+  // is written over one of the two afterwards changes what is still read of the other.
+  void merge_placement(const Step& step, const StepPlan::Placement& placement, int index) {
     const Operand& operand = step.operands[placement.input];
     const ValueId output = output_of(step, placement.output);
     if (operand.home != Home::slot || operand.value == kNoValue || output == kNoValue) return;
@@ -323,6 +330,7 @@ class SegmentPlanner {
     const StoragePlan& target = storages_[static_cast<size_t>(into)];
     const bool whole = value(operand.value).offset == 0 && memory.bytes == operand.type.storage_bytes();
     if (root == into || memory.pinned || target.pinned || memory.needs_slot || !whole) return;
+    if (memory.overwritten > index || (memory.last > index && target.overwritten > index)) return;
     const size_t offset = value(output).offset + placement.byte_offset;
     if (offset % kAlignment == 0) absorb(into, root, offset);
   }

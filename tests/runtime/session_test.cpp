@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <tbb/global_control.h>
 
+#include <cmath>
 #include <cstring>
 #include <thread>
 
@@ -264,6 +265,27 @@ TEST(Session, FusionChangesNothingBeyondRounding) {
   const Tensor got = session.run(inputs)[0].tensor();
   for (size_t i = 0; i < static_cast<size_t>(expected.elements()); ++i) {
     ASSERT_NEAR(got.values<float>()[i], expected.values<float>()[i], 1e-4F) << i;
+  }
+}
+
+// What is made right inside the output of a Concat must survive what is written over that output later.
+TEST(Session, ConcatInputsThatAreReadAgainStayWhatTheyAre) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"1", "4", "4", "4"});
+  builder.main.node("Neg", {"x"}, {"a"})
+      .node("Exp", {"x"}, {"b"})
+      .node("Concat", {"a", "b"}, {"c"}, {{"axis", int64_t{1}}});
+  builder.main.node("Relu", {"c"}, {"d"}).node("Concat", {"a", "d", "b"}, {"y"}, {{"axis", int64_t{1}}}).output("y");
+  const Session session(builder.model());
+  const Tensor x = random_floats({1, 4, 4, 4}, 11);
+  const std::vector<float> y = elements(session.run(std::vector<Value>{x})[0]);
+  ASSERT_EQ(y.size(), 4U * 64U);
+  for (size_t i = 0; i < 64; ++i) {
+    const float value = x.values<float>()[i];
+    EXPECT_EQ(y[i], -value);
+    EXPECT_EQ(y[64 + i], std::max(-value, 0.0F));
+    EXPECT_FLOAT_EQ(y[128 + i], std::exp(value));
+    EXPECT_FLOAT_EQ(y[192 + i], std::exp(value));
   }
 }
 
