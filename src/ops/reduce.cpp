@@ -30,7 +30,7 @@ Sum<T> widen(T value) {
 // A total as a number, for functions of it.
 template <class T>
 double number(Sum<T> total) {
-  if constexpr (std::is_signed_v<T>) return static_cast<double>(static_cast<int64_t>(total));
+  if constexpr (kIsInteger<T> && std::is_signed_v<T>) return static_cast<double>(static_cast<int64_t>(total));
   return static_cast<double>(total);
 }
 

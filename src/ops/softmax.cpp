@@ -20,9 +20,9 @@ struct Plain {
 };
 struct Logarithm {
   static void finish(const float* src, float* dst, size_t n, float largest, float sum) {
-    const float shift = -largest - std::log(sum);
-    if (std::isfinite(shift)) return row_kernels().scale_shift(src, dst, n, 1.0F, shift);
-    for (size_t i = 0; i < n; ++i) dst[i] = src[i] - largest - std::log(sum);
+    // One after the other: the sum of both would drown the logarithm where the largest element is huge.
+    row_kernels().scale_shift(src, dst, n, 1.0F, -largest);
+    row_kernels().scale_shift(dst, dst, n, 1.0F, -std::log(sum));
   }
   static double value(double shifted, double sum) { return shifted - std::log(sum); }
 };

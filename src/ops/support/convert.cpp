@@ -158,7 +158,8 @@ void pack(DType dtype, const void* src, void* dst, int64_t begin, int64_t n, con
 
 Convert make_convert(DType from, DType to, const ConvertOptions& options) {
   const DType first = stage_of(from);
-  const DType last = stage_of(to);
+  // The low bits of a signed byte are those of the number, negative or not.
+  const DType last = kNarrowIntegers.contains(to) ? DType::int8 : stage_of(to);
   const bool to_odd = last != to && last == DType::float32;
   const Row row = find_row(first, last, to_odd);
   const auto width = [](DType dtype) { return static_cast<size_t>(bit_size(dtype)) / 8; };
