@@ -1,0 +1,109 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "onnxrun/session.h"
+#include "support/model_builder.h"
+
+namespace onnxrun {
+namespace {
+
+int changes(const Session& session, const std::string& pass) {
+  for (const PassReport& report : session.info().passes) {
+    if (report.name == pass) return report.changes;
+  }
+  ADD_FAILURE() << "no pass " << pass;
+  return -1;
+}
+
+Session checked_session(const ModelBuilder& builder) {
+  SessionOptions options;
+  options.verify_passes = true;
+  return Session(builder.model(), options);
+}
+
+// x.view(x.size(0), -1) as exporters write it: it resolves for a symbolic batch.
+TEST(Passes, ShapeArithmeticFoldsIntoTheReshape) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"batch", "2", "3"})
+      .constant("zero", integers({}, {0}))
+      .constant("axis", integers({1}, {0}));
+  builder.main.constant("rest", integers({1}, {-1}));
+  builder.main.node("Shape", {"x"}, {"shape"}).node("Gather", {"shape", "zero"}, {"size"}, {{"axis", int64_t{0}}});
+  builder.main.node("Unsqueeze", {"size", "axis"}, {"size1"})
+      .node("Concat", {"size1", "rest"}, {"target"}, {{"axis", int64_t{0}}});
+  builder.main.node("Reshape", {"x", "target"}, {"flat"}).node("Relu", {"flat"}, {"y"}).output("y");
+  const Session session = checked_session(builder);
+  EXPECT_EQ(session.outputs()[0].type.to_string(), "float32[batch,6]");
+  EXPECT_EQ(session.run(std::vector<Value>{random_floats({4, 2, 3}, 1)})[0].tensor().shape(), Shape({4, 6}));
+}
+
+TEST(Passes, WhatDependsOnConstantsAloneIsFolded) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"2"}).constant("a", floats({2}, {1, 2})).constant("b", floats({2}, {3, 4}));
+  builder.main.node("Mul", {"a", "b"}, {"ab"}).node("Neg", {"ab"}, {"n"}).node("Add", {"x", "n"}, {"y"}).output("y");
+  const Session session = checked_session(builder);
+  EXPECT_EQ(changes(session, "fold_constants"), 2);
+  EXPECT_EQ(session.steps().size(), 1U);
+  EXPECT_EQ(elements(session.run(std::vector<Value>{floats({2}, {10, 10})})[0]), (std::vector<float>{7, 2}));
+}
+
+TEST(Passes, DeadNodesAndNoOpsGo) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"2"}).node("Exp", {"x"}, {"unused"}).node("Identity", {"x"}, {"same"});
+  builder.main.node("Dropout", {"same"}, {"kept"}).node("Relu", {"kept"}, {"y"}).output("y");
+  const Session session = checked_session(builder);
+  EXPECT_EQ(changes(session, "remove_dead_nodes"), 1);
+  EXPECT_EQ(changes(session, "remove_no_ops"), 2);
+  EXPECT_EQ(session.steps().size(), 1U);
+}
+
+TEST(Passes, AConstantConditionTakesItsBranch) {
+  ModelBuilder::Body then_branch;
+  then_branch.node("Neg", {"x"}, {"t"}).output("t");
+  ModelBuilder::Body else_branch;
+  else_branch.node("Exp", {"x"}, {"e"}).output("e");
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"1"}).constant("yes", scalar(true));
+  builder.main.node("If", {"yes"}, {"r"}, {{"then_branch", &then_branch}, {"else_branch", &else_branch}})
+      .node("Relu", {"r"}, {"y"})
+      .output("y");
+  const Session session = checked_session(builder);
+  EXPECT_EQ(changes(session, "inline_constant_if"), 1);
+  EXPECT_EQ(elements(session.run(std::vector<Value>{floats({1}, {-2})})[0]), (std::vector<float>{2}));
+}
+
+TEST(Passes, ActivationsAndResidualsJoinTheConvolution) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"batch", "8", "6", "6"}).constant("w", random_floats({8, 8, 1, 1}, 1));
+  builder.main.node("Conv", {"x", "w"}, {"c"})
+      .node("Add", {"c", "x"}, {"s"})
+      .node("Clip", {"s", "low", "high"}, {"y"})
+      .output("y");
+  builder.main.constant("low", floats({}, {0})).constant("high", floats({}, {0.5F}));
+  const Session session = checked_session(builder);
+  EXPECT_EQ(changes(session, "fuse_activation"), 1);
+  SessionOptions plain;
+  plain.opt_level = 0;
+  const std::vector<Value> inputs = {random_floats({2, 8, 6, 6}, 2)};
+  const auto got = elements(session.run(inputs)[0]);
+  const auto expected = elements(Session(builder.model(), plain).run(inputs)[0]);
+  ASSERT_EQ(got.size(), expected.size());
+  for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], 1e-5F);
+}
+
+// What somebody else reads, or what is a graph output, must stay.
+TEST(Passes, ASumThatIsReadTwiceIsNotFused) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"1", "2", "4", "4"}).constant("w", random_floats({2, 2, 1, 1}, 1));
+  builder.main.node("Conv", {"x", "w"}, {"c"}).node("Relu", {"c"}, {"r"}).node("Add", {"c", "r"}, {"y"}).output("y");
+  const Session twice = checked_session(builder);
+  EXPECT_EQ(changes(twice, "fuse_activation"), 0);
+  ModelBuilder output;
+  output.main.input("x", DType::float32, {"1", "2", "4", "4"}).constant("w", random_floats({2, 2, 1, 1}, 1));
+  output.main.node("Conv", {"x", "w"}, {"c"}).node("Relu", {"c"}, {"r"}).output("r").output("c");
+  EXPECT_EQ(changes(checked_session(output), "fuse_activation"), 0);
+}
+
+}  // namespace
+}  // namespace onnxrun
