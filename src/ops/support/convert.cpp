@@ -106,7 +106,7 @@ Row find_row(DType from, DType to, bool to_odd) {
   return row;
 }
 
-// The type through which elements without arithmetic of their own go.
+// The type through which elements without arithmetic of their own are read.
 DType stage_of(DType dtype) {
   if (kFloat8.contains(dtype) || dtype == DType::float8e8m0 || dtype == DType::float4e2m1) return DType::float32;
   if (dtype == DType::int4 || dtype == DType::int2) return DType::int8;
@@ -158,8 +158,8 @@ void pack(DType dtype, const void* src, void* dst, int64_t begin, int64_t n, con
 
 Convert make_convert(DType from, DType to, const ConvertOptions& options) {
   const DType first = stage_of(from);
-  // The low bits of a signed byte are those of the number, negative or not.
-  const DType last = kNarrowIntegers.contains(to) ? DType::int8 : stage_of(to);
+  // Floats beyond the range of a narrow integer keep their low bits, as integers do.
+  const DType last = kNarrowIntegers.contains(to) ? DType::int32 : stage_of(to);
   const bool to_odd = last != to && last == DType::float32;
   const Row row = find_row(first, last, to_odd);
   const auto width = [](DType dtype) { return static_cast<size_t>(bit_size(dtype)) / 8; };

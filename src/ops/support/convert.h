@@ -18,7 +18,8 @@ struct ConvertOptions {
 using Convert = std::function<void(const void* src, void* dst, int64_t begin, int64_t end)>;
 
 // Conversion as https://onnx.ai/onnx/operators/onnx__Cast.html defines it, for all types but the complex ones. Floats
-// beyond an integer type's range take its nearest end, NaN becomes 0; integers keep their low bits.
+// beyond the range of an integer type of 8 bits and more take its nearest end, NaN becomes 0; integers keep their low
+// bits.
 Convert make_convert(DType from, DType to, const ConvertOptions& options = {});
 
 }  // namespace onnxrun::ops
