@@ -1,7 +1,6 @@
 // SequenceInsert: https://onnx.ai/onnx/operators/onnx__SequenceInsert.html, version 11. Inserts into the sequence
 // itself where nobody reads it later, so that a chain of insertions is linear.
-#include "base/dispatch_dtype.h"
-#include "graph/registry.h"
+#include "ops/support/sequence_position.h"
 
 namespace onnxrun {
 namespace {
@@ -21,16 +20,7 @@ class SequenceInsert : public Operator {
     Value sequence = context.take(0);
     std::vector<Value>& elements = sequence.sequence().elements;
     const auto size = static_cast<int64_t>(elements.size());
-    int64_t position = size;
-    if (context.has_input(2)) {
-      const TensorView given = context.input(2);
-      dispatch_dtype<int32_t, int64_t>(given.dtype, [&]<class T>() { position = given.values<T>()[0]; });
-    }
-    if (position < -size || position > size) {
-      RunContext::fail("position " + std::to_string(position) + " is out of range for a sequence of " +
-                       std::to_string(size));
-    }
-    if (position < 0) position += size;
+    const int64_t position = ops::read_position(context, 2, size, size, true);
     elements.insert(elements.begin() + position, context.value(1));
     context.set(0, std::move(sequence));
   }
