@@ -145,7 +145,7 @@ void pack(DType dtype, const void* src, void* dst, int64_t begin, int64_t n, con
   for (int64_t i = 0; i < n; ++i) {
     const uint8_t element =
         is_float ? encode_narrow(dtype, static_cast<const float*>(src)[i], options.saturate, options.rounding)
-                 : static_cast<const uint8_t*>(src)[i];
+                 : static_cast<uint8_t>(static_cast<const int32_t*>(src)[i]);
     if (is_packed(dtype)) {
       put_packed(bytes, bit_size(dtype), begin + i, element);
     } else {
