@@ -32,6 +32,22 @@ void write(DType dtype, const std::vector<std::string>& dims, proto::TypeProto::
   }
 }
 
+void write(const ValueType& type, proto::TypeProto& proto) {
+  if (type.kind == ValueKind::sequence)
+    return write(*type.element, *proto.mutable_sequence_type()->mutable_elem_type());
+  if (type.kind == ValueKind::optional)
+    return write(*type.element, *proto.mutable_optional_type()->mutable_elem_type());
+  auto& tensor = *proto.mutable_tensor_type();
+  tensor.set_elem_type(static_cast<int32_t>(type.dtype));
+  if (!type.has_rank) return;
+  tensor.mutable_shape();
+  for (const DeclaredDim& dim : type.dims) {
+    auto* written = tensor.mutable_shape()->add_dim();
+    if (dim.known()) written->set_dim_value(dim.value);
+    if (!dim.name.empty()) written->set_dim_param(dim.name);
+  }
+}
+
 void write(const ModelBuilder::AttributeArgument& value, proto::AttributeProto& proto) {
   // The numbers of AttributeProto.AttributeType.
   constexpr int kTypes[] = {2, 1, 3, 7, 6, 4, 5};
@@ -59,6 +75,13 @@ ModelBuilder::Body& ModelBuilder::Body::input(const std::string& name, DType dty
   auto* input = graph_->add_input();
   input->set_name(name);
   write(dtype, dims, *input->mutable_type()->mutable_tensor_type());
+  return *this;
+}
+
+ModelBuilder::Body& ModelBuilder::Body::input(const std::string& name, const ValueType& type) {
+  auto* input = graph_->add_input();
+  input->set_name(name);
+  write(type, *input->mutable_type());
   return *this;
 }
 

@@ -32,6 +32,8 @@ class ModelBuilder {
 
     // Extents are numbers, or names of symbols; "?" for an unknown one.
     Body& input(const std::string& name, DType dtype, const std::vector<std::string>& dims);
+    // A value of any kind.
+    Body& input(const std::string& name, const ValueType& type);
     // Without dims the shape is not declared.
     Body& output(const std::string& name, DType dtype = DType::undefined, const std::vector<std::string>& dims = {});
     Body& constant(const std::string& name, const Tensor& tensor);
