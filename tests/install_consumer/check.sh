@@ -15,7 +15,7 @@ libdir=$(dirname "$(find "$work/prefix" -name libonnxrun.so)")
 expected="$("$work/prefix/bin/onnxrun" --version | cut -d ' ' -f 2) [1,10]"
 
 cmake -S "$here" -B "$work/build" -G Ninja -DCMAKE_PREFIX_PATH="$work/prefix" >/dev/null
-cmake --build "$work/build" >/dev/null
+cmake --build "$work/build"
 [ "$("$work/build/consumer" "$model")" = "$expected" ]
 
 export PKG_CONFIG_PATH=$libdir/pkgconfig

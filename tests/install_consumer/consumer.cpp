@@ -1,4 +1,5 @@
 // consumer MODEL: runs a model of one float32 input on zeros and prints the shape of its first output.
+#include <onnxrun/error.h>
 #include <onnxrun/session.h>
 #include <onnxrun/version.h>
 

@@ -48,11 +48,19 @@ std::vector<fs::path> data_sets(const fs::path& folder) {
   return sets;
 }
 
+// A stored value under its declared type: data written before numpy knew bfloat16 holds its bits as uint16.
+Value as_declared(Value value, const ValueType& type) {
+  if (!value.is_tensor() || value.tensor().dtype() != DType::uint16 || type.dtype != DType::bfloat16) return value;
+  const auto tensor = std::make_shared<Tensor>(value.tensor());
+  return Tensor(DType::bfloat16, tensor->shape(), tensor->mutable_data(), tensor);
+}
+
 // input_0.pb, input_1.pb, ... or output_0.pb, ... as the declared types say.
 std::vector<Value> read_values(const fs::path& set, const std::string& stem, const std::vector<ValueInfo>& infos) {
   std::vector<Value> values;
   for (size_t i = 0; i < infos.size(); ++i) {
-    values.push_back(read_value_pb(set / (stem + "_" + std::to_string(i) + ".pb"), infos[i].type.kind));
+    const ValueType& type = infos[i].type;
+    values.push_back(as_declared(read_value_pb(set / (stem + "_" + std::to_string(i) + ".pb"), type.kind), type));
   }
   return values;
 }
