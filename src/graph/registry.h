@@ -19,7 +19,7 @@ struct TypeConstraint {
   DTypeSet tensors = {};
   DTypeSet sequences = {};  // of tensors
   DTypeSet optionals = {};  // of tensors
-  bool any = false;    // any kind of value
+  bool any = false;         // any kind of value
 };
 
 // One formal input or output.
