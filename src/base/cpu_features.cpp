@@ -67,8 +67,8 @@ Isa detect() { return Isa::neon; }
 #endif
 
 Isa strongest() {
-  static const Isa isa = detect();
-  return isa;
+  static const Isa kDetected = detect();
+  return kDetected;
 }
 
 std::optional<Isa> isa_from_name(std::string_view name) {

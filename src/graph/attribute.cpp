@@ -63,9 +63,9 @@ float AttributeReader::number(std::string_view name, float otherwise) {
   return value ? *value : otherwise;
 }
 
-std::string AttributeReader::string(std::string_view name, std::string otherwise) {
+std::string AttributeReader::string(std::string_view name, std::string_view otherwise) {
   const auto* value = get<std::string>(name);
-  return value ? *value : otherwise;
+  return value ? *value : std::string(otherwise);
 }
 
 std::vector<int64_t> AttributeReader::integers(std::string_view name) {
@@ -120,7 +120,7 @@ std::vector<FusedStep> AttributeReader::fused_steps(std::string_view name) {
 }
 
 std::string AttributeReader::one_of(std::string_view name, std::initializer_list<std::string_view> allowed) {
-  std::string value = string(name, std::string(*allowed.begin()));
+  std::string value = string(name, *allowed.begin());
   if (std::find(allowed.begin(), allowed.end(), value) == allowed.end()) refuse(name, "cannot be '" + value + "'");
   return value;
 }

@@ -56,7 +56,7 @@ class AttributeReader {
   // An int that must be 0 or 1.
   bool flag(std::string_view name, bool otherwise);
   float number(std::string_view name, float otherwise);
-  std::string string(std::string_view name, std::string otherwise);
+  std::string string(std::string_view name, std::string_view otherwise);
   std::vector<int64_t> integers(std::string_view name);
   std::optional<std::vector<int64_t>> optional_integers(std::string_view name);
   std::vector<float> numbers(std::string_view name);

@@ -17,14 +17,15 @@ class AveragePool : public Operator {
   void infer(InferContext& context) const override { ops::infer_pool(context, window_); }
 
   void plan(PlanContext& context) const override {
-    const ops::Pooling pooling = ops::make_pooling(context, window_);
+    const auto shared = ops::make_pooling(context, window_);
     const Shape& x = context.input(0).shape;
     std::vector<std::vector<int64_t>> counts;
-    for (size_t axis = 0; axis < pooling.input.size(); ++axis)
-      counts.push_back(pooling.tap_counts(axis, count_padding_));
-    const double cost = static_cast<double>(pooling.output_size()) * 3;
+    for (size_t axis = 0; axis < shared->input.size(); ++axis)
+      counts.push_back(shared->tap_counts(axis, count_padding_));
+    const double cost = static_cast<double>(shared->output_size()) * 3;
     dispatch_dtype<FloatTypes>(context.input(0).dtype, [&]<class T>() {
       context.range(x[0] * x[1], cost, [=](const TileContext& tile, int64_t begin, int64_t end) {
+        const ops::Pooling& pooling = *shared;
         for (int64_t map = begin; map < end; ++map) {
           pool(pooling, counts, tile.input<T>(0) + map * pooling.input_size(),
                tile.output<T>(0) + map * pooling.output_size());
@@ -41,16 +42,17 @@ class AveragePool : public Operator {
     std::vector<Sum> sums(static_cast<size_t>(pooling.output[last]));
     for (int64_t row = 0; row < pooling.row_count(); ++row) {
       std::fill(sums.begin(), sums.end(), Sum(0));
-      pooling.for_taps(row, [&](const ops::Pooling::Tap& tap) {
+      for (const ops::Pooling::Tap& tap : pooling.taps(row)) {
         const auto count = static_cast<size_t>(tap.end - tap.begin);
         Sum* out = sums.data() + tap.begin;
         if constexpr (std::is_same_v<T, float>) {
           row_kernels().add_strided(out, src + tap.offset, tap.stride, count);
         } else {
-          for (size_t i = 0; i < count; ++i)
+          for (size_t i = 0; i < count; ++i) {
             out[i] += static_cast<Sum>(src[tap.offset + static_cast<int64_t>(i) * tap.stride]);
+          }
         }
-      });
+      }
       int64_t outer_count = 1;
       int64_t rest = row;
       for (size_t axis = last; axis-- > 0;) {

@@ -33,13 +33,14 @@ class MaxPool : public Operator {
   void infer(InferContext& context) const override { ops::infer_pool(context, window_); }
 
   void plan(PlanContext& context) const override {
-    const ops::Pooling pooling = ops::make_pooling(context, window_);
+    const auto shared = ops::make_pooling(context, window_);
     const Shape& x = context.input(0).shape;
     const int64_t maps = x[0] * x[1];
-    const double cost = static_cast<double>(pooling.output_size()) * 3;
+    const double cost = static_cast<double>(shared->output_size()) * 3;
     const bool with_indices = context.wants(1);
     dispatch_dtype<float, double, Half, BFloat16, int8_t, uint8_t>(context.input(0).dtype, [&]<class T>() {
       context.range(maps, cost, [=, this](const TileContext& tile, int64_t begin, int64_t end) {
+        const ops::Pooling& pooling = *shared;
         for (int64_t map = begin; map < end; ++map) {
           const T* src = tile.input<T>(0) + map * pooling.input_size();
           T* dst = tile.output<T>(0) + map * pooling.output_size();
@@ -56,20 +57,21 @@ class MaxPool : public Operator {
  private:
   template <class T>
   static void pool(const ops::Pooling& pooling, const T* src, T* dst) {
+    [[maybe_unused]] const RowKernels& kernels = row_kernels();
     std::fill_n(dst, pooling.output_size(), lowest<T>());
     for (int64_t row = 0; row < pooling.row_count(); ++row) {
       T* out = dst + row * pooling.output.back();
-      pooling.for_taps(row, [&](const ops::Pooling::Tap& tap) {
+      for (const ops::Pooling::Tap& tap : pooling.taps(row)) {
         const auto count = tap.end - tap.begin;
         if constexpr (std::is_same_v<T, float>) {
-          row_kernels().max_strided(out + tap.begin, src + tap.offset, tap.stride, static_cast<size_t>(count));
+          kernels.max_strided(out + tap.begin, src + tap.offset, tap.stride, static_cast<size_t>(count));
         } else {
           for (int64_t i = 0; i < count; ++i) {
             const T x = src[tap.offset + i * tap.stride];
             if (is_larger(x, out[tap.begin + i])) out[tap.begin + i] = x;
           }
         }
-      });
+      }
     }
   }
 
@@ -80,14 +82,14 @@ class MaxPool : public Operator {
     std::fill_n(indices, pooling.output_size(), int64_t{-1});
     for (int64_t row = 0; row < pooling.row_count(); ++row) {
       const int64_t first = row * pooling.output.back();
-      pooling.for_taps(row, [&](const ops::Pooling::Tap& tap) {
+      for (const ops::Pooling::Tap& tap : pooling.taps(row)) {
         for (int64_t column = tap.begin; column < tap.end; ++column) {
           const int64_t index = tap.offset + (column - tap.begin) * tap.stride;
           if (indices[first + column] >= 0 && !is_larger(src[index], dst[first + column])) continue;
           dst[first + column] = src[index];
           indices[first + column] = index;
         }
-      });
+      }
     }
     for (int64_t i = 0; i < pooling.output_size(); ++i) {
       const int64_t inside = column_major_ && indices[i] >= 0 ? column_major(pooling, indices[i]) : indices[i];

@@ -19,18 +19,13 @@ std::pair<int64_t, int64_t> inside(int64_t shift, int64_t stride, int64_t extent
   return {begin, std::clamp(end, begin, std::max(begin, outputs))};
 }
 
-}  // namespace
-
-int64_t Pooling::input_size() const { return product(input); }
-int64_t Pooling::output_size() const { return product(output); }
-int64_t Pooling::row_count() const { return product({output.begin(), output.end() - 1}); }
-
-void Pooling::for_taps(int64_t row, const std::function<void(const Tap&)>& body) const {
-  const size_t last = output.size() - 1;
+void add_taps(Pooling& pooling, int64_t row) {
+  const WindowAttributes::Geometry& window = pooling.window;
+  const size_t last = pooling.output.size() - 1;
   std::vector<int64_t> position(last);
   for (size_t axis = last; axis-- > 0;) {
-    position[axis] = row % output[axis];
-    row /= output[axis];
+    position[axis] = row % pooling.output[axis];
+    row /= pooling.output[axis];
   }
   std::vector<int64_t> tap(last, 0);
   for (;;) {
@@ -39,21 +34,32 @@ void Pooling::for_taps(int64_t row, const std::function<void(const Tap&)>& body)
     for (size_t axis = 0; axis < last; ++axis) {
       const int64_t index =
           position[axis] * window.strides[axis] - window.pad_begin[axis] + tap[axis] * window.dilations[axis];
-      is_inside = is_inside && index >= 0 && index < input[axis];
-      offset = offset * input[axis] + index;
+      is_inside = is_inside && index >= 0 && index < pooling.input[axis];
+      offset = offset * pooling.input[axis] + index;
     }
-    if (is_inside) {
-      for (int64_t column = 0; column < window.kernel[last]; ++column) {
-        const int64_t shift = column * window.dilations[last] - window.pad_begin[last];
-        const auto [begin, end] = inside(shift, window.strides[last], input[last], output[last]);
-        if (begin < end)
-          body({begin, end, offset * input[last] + begin * window.strides[last] + shift, window.strides[last]});
+    for (int64_t column = 0; is_inside && column < window.kernel[last]; ++column) {
+      const int64_t stride = window.strides[last];
+      const int64_t shift = column * window.dilations[last] - window.pad_begin[last];
+      const auto [begin, end] = inside(shift, stride, pooling.input[last], pooling.output[last]);
+      if (begin < end) {
+        pooling.all_taps.push_back({begin, end, offset * pooling.input[last] + begin * stride + shift, stride});
       }
     }
     size_t axis = last;
     while (axis > 0 && ++tap[axis - 1] == window.kernel[axis - 1]) tap[--axis] = 0;
     if (axis == 0) return;
   }
+}
+
+}  // namespace
+
+int64_t Pooling::input_size() const { return product(input); }
+int64_t Pooling::output_size() const { return product(output); }
+int64_t Pooling::row_count() const { return product({output.begin(), output.end() - 1}); }
+
+std::span<const Pooling::Tap> Pooling::taps(int64_t row) const {
+  const auto index = static_cast<size_t>(row);
+  return std::span(all_taps).subspan(row_begin[index], row_begin[index + 1] - row_begin[index]);
 }
 
 std::vector<int64_t> Pooling::tap_counts(size_t axis, bool with_padding) const {
@@ -71,12 +77,17 @@ std::vector<int64_t> Pooling::tap_counts(size_t axis, bool with_padding) const {
   return counts;
 }
 
-Pooling make_pooling(const PlanContext& context, const WindowAttributes& attributes) {
-  Pooling pooling;
-  pooling.input = spatial_extents(context.input(0).shape);
-  pooling.output = spatial_extents(context.output(0).shape);
-  pooling.window = attributes.geometry(pooling.input.size());
-  attributes.resolve_padding(pooling.window, pooling.input);
+std::shared_ptr<const Pooling> make_pooling(const PlanContext& context, const WindowAttributes& attributes) {
+  auto pooling = std::make_shared<Pooling>();
+  pooling->input = spatial_extents(context.input(0).shape);
+  pooling->output = spatial_extents(context.output(0).shape);
+  pooling->window = attributes.geometry(pooling->input.size());
+  attributes.resolve_padding(pooling->window, pooling->input);
+  for (int64_t row = 0; row < pooling->row_count(); ++row) {
+    pooling->row_begin.push_back(pooling->all_taps.size());
+    add_taps(*pooling, row);
+  }
+  pooling->row_begin.push_back(pooling->all_taps.size());
   return pooling;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <functional>
+#include <memory>
+#include <span>
 #include <vector>
 
 #include "graph/operator.h"
@@ -19,19 +20,23 @@ struct Pooling {
   // Rows of one output map: all spatial axes but the last.
   int64_t row_count() const;
 
-  // The taps that meet output row `row`: columns [begin, end) of the output against input elements from `offset` on, in
-  // steps of `stride`.
+  // A window tap that meets an output row: columns [begin, end) of the output against input elements from `offset` on,
+  // in steps of `stride`.
   struct Tap {
     int64_t begin, end, offset, stride;
   };
-  void for_taps(int64_t row, const std::function<void(const Tap&)>& body) const;
+  // The taps of output row `row`.
+  std::span<const Tap> taps(int64_t row) const;
 
   // The windows' sizes along one axis: taps inside the input or, with padding, inside the padded input.
   std::vector<int64_t> tap_counts(size_t axis, bool with_padding) const;
+
+  std::vector<Tap> all_taps;      // by row
+  std::vector<size_t> row_begin;  // of each row's taps, and behind the last
 };
 
 // The pool of a node, given its attributes and types.
-Pooling make_pooling(const PlanContext& context, const WindowAttributes& attributes);
+std::shared_ptr<const Pooling> make_pooling(const PlanContext& context, const WindowAttributes& attributes);
 
 // The shape rule of pools: the same for all outputs. [N, C] are kept.
 void infer_pool(InferContext& context, const WindowAttributes& attributes);
