@@ -1,5 +1,5 @@
-// Optional (version 15), OptionalGetElement, OptionalHasElement (15, 18: other values count as optionals that hold
-// them): https://onnx.ai/onnx/operators/onnx__Optional.html.
+// Optional (version 15), OptionalGetElement, OptionalHasElement (15, 18): other values count as optionals that hold
+// them, in version 15 too, where loops turn one into the other: https://onnx.ai/onnx/operators/onnx__Optional.html.
 #include "graph/registry.h"
 
 namespace onnxrun {
@@ -91,12 +91,12 @@ void register_optional(OpRegistry& registry) {
     registry.add({.name = "OptionalGetElement",
                   .versions = {version},
                   .signature = "input:O -> output:V",
-                  .types = {any_of("O", version >= 18, true), any_of("V", true, false)},
+                  .types = {any_of("O", true, true), any_of("V", true, false)},
                   .create = make_operator<OptionalGetElement>});
     registry.add({.name = "OptionalHasElement",
                   .versions = {version},
                   .signature = version < 18 ? "input:O -> output:bool" : "input:O? -> output:bool",
-                  .types = {any_of("O", version >= 18, true)},
+                  .types = {any_of("O", true, true)},
                   .create = make_operator<OptionalHasElement>});
   }
 }

@@ -191,6 +191,10 @@ Tensor strings(const Shape& shape, const std::vector<std::string>& values) {
   return Tensor::of<std::string>(DType::string, shape, values);
 }
 
-Value sequence(std::vector<Value> elements) { return Sequence{nullptr, std::move(elements)}; }
+Value sequence(std::vector<Value> elements) {
+  ValueType type;
+  type.dtype = elements.empty() ? DType::float32 : elements[0].tensor().dtype();
+  return Sequence{std::make_shared<const ValueType>(std::move(type)), std::move(elements)};
+}
 
 }  // namespace onnxrun

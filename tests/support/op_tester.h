@@ -33,6 +33,7 @@ void expect_op_error(const OpCase& test, ErrorCode code, const std::string& text
 // A tensor of any number type or bool from plain numbers, 16-bit floats through float.
 Tensor numbers(DType dtype, const Shape& shape, const std::vector<double>& values);
 Tensor strings(const Shape& shape, const std::vector<std::string>& values);
+// A sequence of tensors; one without elements is of float32.
 Value sequence(std::vector<Value> elements);
 
 }  // namespace onnxrun
