@@ -109,7 +109,7 @@ void write_npz(const std::filesystem::path& path, std::span<const std::pair<std:
     zip_set_file_compression(archive.get(), static_cast<zip_uint64_t>(index), ZIP_CM_STORE, 0);
   }
   if (zip_close(archive.get()) != 0) refuse(path, zip_strerror(archive.get()), ErrorCode::io);
-  archive.release();
+  static_cast<void>(archive.release());  // zip_close has freed it
 }
 
 }  // namespace onnxrun
