@@ -19,18 +19,25 @@ bool exceeds(T a, T b) {
 // The positions of the best k of n elements, `step` apart, in order.
 template <class T>
 void select(const T* src, int64_t step, int64_t n, int64_t k, bool largest, int64_t* positions) {
-  std::iota(positions, positions + n, int64_t{0});
+  const auto is_better = [=](T a, T b) { return largest ? exceeds(a, b) : exceeds(b, a); };
   const auto is_before = [=](int64_t i, int64_t j) {
     const T a = src[i * step];
     const T b = src[j * step];
-    if (exceeds(a, b)) return largest;
-    if (exceeds(b, a)) return !largest;
-    return i < j;
+    return is_better(a, b) || (!is_better(b, a) && i < j);
   };
-  // Sorting all of a heap of k costs more than partitioning first once k is large.
   if (k * 8 < n) {
-    std::partial_sort(positions, positions + k, positions + n, is_before);
+    // A heap of the best so far, the worst of them on top: few elements get past it.
+    std::iota(positions, positions + k, int64_t{0});
+    std::make_heap(positions, positions + k, is_before);
+    for (int64_t i = k; i < n; ++i) {
+      if (!is_better(src[i * step], src[positions[0] * step])) continue;
+      std::pop_heap(positions, positions + k, is_before);
+      positions[k - 1] = i;
+      std::push_heap(positions, positions + k, is_before);
+    }
+    std::sort_heap(positions, positions + k, is_before);
   } else {
+    std::iota(positions, positions + n, int64_t{0});
     if (k < n) std::nth_element(positions, positions + k, positions + n, is_before);
     std::sort(positions, positions + k, is_before);
   }

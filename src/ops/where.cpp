@@ -11,7 +11,14 @@ template <class T>
 void select(const bool* condition, ptrdiff_t c_step, const T* x, ptrdiff_t x_step, const T* y, ptrdiff_t y_step, T* dst,
             int64_t n) {
   if (c_step == 1 && x_step == 1 && y_step == 1) {
-    for (int64_t i = 0; i < n; ++i) dst[i] = condition[i] ? x[i] : y[i];
+    for (int64_t i = 0; i < n; ++i) {
+      if constexpr (std::is_unsigned_v<T>) {
+        const T mask = static_cast<T>(T(0) - static_cast<T>(condition[i]));  // selects without a branch
+        dst[i] = static_cast<T>((x[i] & mask) | (y[i] & ~mask));
+      } else {
+        dst[i] = condition[i] ? x[i] : y[i];
+      }
+    }
   } else if (c_step == 0) {
     const T* from = *condition ? x : y;
     const ptrdiff_t step = *condition ? x_step : y_step;
