@@ -4,18 +4,14 @@
 #include <span>
 
 #include "onnx.pb.h"
+#include "onnxrun/io.h"
 
 namespace onnxrun {
 namespace {
 
 void write(const Tensor& tensor, proto::TensorProto& proto) {
-  for (const int64_t dim : tensor.shape()) proto.add_dims(dim);
-  proto.set_data_type(static_cast<int32_t>(tensor.dtype()));
-  if (tensor.dtype() == DType::string) {
-    for (const std::string& text : tensor.values<std::string>()) proto.add_string_data(text);
-  } else {
-    proto.set_raw_data(tensor.data(), tensor.bytes());
-  }
+  const std::vector<std::byte> bytes = serialize_value_pb(tensor);
+  proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
 void write(DType dtype, const std::vector<std::string>& dims, proto::TypeProto::Tensor& type) {

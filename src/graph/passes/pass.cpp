@@ -10,6 +10,7 @@
 namespace onnxrun {
 namespace {
 
+// In the order in which they run.
 constexpr Pass kPasses[] = {
     {"remove_dead_nodes", 1, remove_dead_nodes},
     {"fold_constants", 1, fold_constants},
@@ -36,8 +37,6 @@ int run_nested(Graph& graph, const Pass& pass, const PassContext& context) {
 }
 
 }  // namespace
-
-std::span<const Pass> all_passes() { return kPasses; }
 
 std::vector<PassReport> run_passes(Graph& graph, const PassContext& context, const PassSettings& settings,
                                    std::vector<std::string>& warnings) {

@@ -2,7 +2,6 @@
 
 #include <functional>
 #include <map>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,9 +25,6 @@ struct Pass {
   // Returns how many changes it made. New nodes are bound and types inferred again afterwards.
   int (*run)(Graph& graph, const PassContext& context);
 };
-
-// Every pass, in the order in which they run.
-std::span<const Pass> all_passes();
 
 int remove_dead_nodes(Graph& graph, const PassContext& context);
 int fold_constants(Graph& graph, const PassContext& context);
