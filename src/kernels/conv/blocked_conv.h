@@ -4,15 +4,11 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/channel_block.h"
 #include "kernels/conv/blocked_tile.h"
 #include "kernels/conv/conv.h"
 
 namespace onnxrun {
-
-// Channels that channel-blocked maps keep side by side: the floats of a vector of the selected instruction set. A
-// blocked map [N, C, D, H, W] is stored as [N, ceil(C / block), D, H, W, block]; what stands in the channels behind C
-// is not read.
-size_t channel_block();
 
 struct BlockedConvArgs {
   const float* src = nullptr;             // blocked, or plain where the plan says so

@@ -1,0 +1,74 @@
+#include "ops/support/convolution.h"
+
+#include "onnxrun/error.h"
+
+namespace onnxrun::ops {
+
+DimShape ConvAttributes::output_shape(const InferContext& context, const DimShape& x) const {
+  const DimShape& w = context.shape(1);
+  if (x.rank() < 3 || x.rank() != w.rank()) {
+    context.fail("input of rank " + std::to_string(x.rank()) + " and weights of rank " + std::to_string(w.rank()) +
+                 " do not make a convolution");
+  }
+  check_channels(context, x);
+  std::vector<int64_t> kernel;
+  for (size_t axis = 2; axis < w.rank(); ++axis) {
+    if (w[axis].is_number()) kernel.push_back(w[axis].number());
+  }
+  const bool known = kernel.size() + 2 == w.rank();
+  DimShape shape = DimShape::of_rank(x.rank());
+  shape[0] = x[0];
+  shape[1] = w[0];
+  if (!known && !window_.has_kernel_shape()) return shape;
+  const auto geometry = window_.geometry(x.rank() - 2, known ? kernel : std::vector<int64_t>{});
+  for (size_t axis = 2; axis < x.rank(); ++axis) shape[axis] = window_.output_extent(geometry, axis - 2, x[axis]);
+  return shape;
+}
+
+void ConvAttributes::check_channels(const InferContext& context, const DimShape& x) const {
+  const DimShape& w = context.shape(1);
+  if (group_ < 1) context.fail("group cannot be " + std::to_string(group_));
+  if (x[1].is_number() && x[1].number() % group_ != 0) {
+    context.fail("group " + std::to_string(group_) + " does not divide the " + x[1].to_string() + " input channels");
+  }
+  if (w[0].is_number() && w[0].number() % group_ != 0) {
+    context.fail("group " + std::to_string(group_) + " does not divide the " + w[0].to_string() + " output channels");
+  }
+  if (x[1].is_number() && w[1].is_number() && x[1].number() != w[1].number() * group_) {
+    context.fail("the weights are for " + std::to_string(w[1].number() * group_) + " channels, the input has " +
+                 x[1].to_string());
+  }
+  if (!context.has_input(2) || !context.shape(2).has_rank()) return;
+  const DimShape& bias = context.shape(2);
+  if (bias.rank() != 1 || (bias[0].is_number() && w[0].is_number() && !(bias[0] == w[0]))) {
+    context.fail("the bias has the shape " + bias.to_string() + " for " + w[0].to_string() + " output channels");
+  }
+}
+
+ConvShape ConvAttributes::kernel_shape(const Shape& x, const Shape& w) const {
+  const size_t rank = x.rank() - 2;
+  if (rank > 3)
+    throw Error(ErrorCode::unsupported_operator, "convolutions of more than three spatial axes are not supported");
+  auto geometry = window_.geometry(rank, {w.begin() + 2, w.end()});
+  window_.resolve_padding(geometry, spatial_extents(x));
+  ConvShape shape;
+  shape.batch = static_cast<size_t>(x[0]);
+  shape.group = static_cast<size_t>(group_);
+  shape.in_channels = static_cast<size_t>(x[1]);
+  shape.out_channels = static_cast<size_t>(w[0]);
+  for (size_t axis = 0; axis < rank; ++axis) {
+    const size_t to = 3 - rank + axis;
+    if (geometry.pad_begin[axis] < 0 || geometry.pad_end[axis] < 0) {
+      throw Error(ErrorCode::unsupported_operator, "negative pads are not supported");
+    }
+    shape.input[to] = static_cast<size_t>(x[2 + axis]);
+    shape.kernel[to] = static_cast<size_t>(geometry.kernel[axis]);
+    shape.stride[to] = static_cast<size_t>(geometry.strides[axis]);
+    shape.dilation[to] = static_cast<size_t>(geometry.dilations[axis]);
+    shape.pad_begin[to] = static_cast<size_t>(geometry.pad_begin[axis]);
+    shape.pad_end[to] = static_cast<size_t>(geometry.pad_end[axis]);
+  }
+  return shape;
+}
+
+}  // namespace onnxrun::ops
