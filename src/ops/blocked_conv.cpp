@@ -4,6 +4,7 @@
 
 #include "graph/registry.h"
 #include "kernels/conv/blocked_depthwise.h"
+#include "kernels/conv/winograd.h"
 #include "ops/support/channel_blocks.h"
 #include "ops/support/convolution.h"
 #include "ops/support/fused_steps.h"
@@ -45,6 +46,9 @@ class BlockedConv : public Operator {
     context.flush_denormals();
     if (shape.group > 1 && shape.group == shape.in_channels && shape.group == shape.out_channels) {
       plan_depthwise(context, shape);
+    } else if (const size_t m = plain_input_ ? 0 : winograd_tile(shape);
+               m > 0 && context.options().precision != Precision::strict) {
+      plan_winograd(context, shape, m);
     } else {
       plan_direct(context, shape);
     }
@@ -90,6 +94,30 @@ class BlockedConv : public Operator {
       run_blocked_conv(*plan, find(tile), static_cast<size_t>(tile.tile), tile.shared, tile.scratch);
     });
     context.implementation((plain_input_ ? "direct from plain" : "direct") + ops::describe(fused_));
+  }
+
+  void plan_winograd(PlanContext& context, const ConvShape& shape, size_t m) const {
+    const auto plan = std::make_shared<const WinogradPlan>(make_winograd_plan(shape, m));
+    const auto pack = [&](const Tensor& weights, std::byte* dst) {
+      pack_winograd_weights(*plan, static_cast<const float*>(weights.data()), reinterpret_cast<float*>(dst), 0,
+                            plan->panel_count);
+    };
+    const std::string format = "winograd " + std::to_string(m) + " " + std::to_string(plan->block);
+    const auto* weights = reinterpret_cast<const float*>(context.packed(1, format, plan->packed_weight_bytes, pack));
+    const FindArgs find = find_args(context, weights);
+    context.share(plan->shared_bytes);
+    context.scratch(plan->scratch_bytes);
+    if (plan->input_tile_count > 0) {
+      context.phase(static_cast<int64_t>(plan->input_tile_count), 10000, [plan, find](const TileContext& tile) {
+        run_winograd_input(*plan, find(tile), static_cast<size_t>(tile.tile), tile.shared);
+      });
+    }
+    const double cost =
+        multiplies(shape) * kNanosecondsPerMultiply / 2 / static_cast<double>(std::max<size_t>(1, plan->tile_count));
+    context.phase(static_cast<int64_t>(plan->tile_count), cost, [plan, find](const TileContext& tile) {
+      run_winograd(*plan, find(tile), static_cast<size_t>(tile.tile), tile.shared, tile.scratch);
+    });
+    context.implementation("winograd " + std::to_string(m) + "x" + std::to_string(m) + ops::describe(fused_));
   }
 
   void plan_depthwise(PlanContext& context, const ConvShape& shape) const {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "kernels/conv/blocked_depthwise.h"
+#include "kernels/conv/winograd.h"
 #include "kernels/conv_problem.h"
 
 namespace onnxrun::testing {
@@ -17,9 +19,23 @@ std::vector<float> blocked(const std::vector<float>& plain, size_t batch, size_t
   return result;
 }
 
-void run(ConvProblem& problem, bool plain_input) {
+// Runs f(args) on blocked operands.
+template <class F>
+void run_blocked(ConvProblem& problem, bool plain_input, const F& f) {
   const ConvShape& s = problem.shape;
-  const BlockedConvPlan plan = make_blocked_conv_plan(s, plain_input);
+  const std::vector<float> src = plain_input ? problem.src : blocked(problem.src, s.batch, s.in_channels);
+  const std::vector<float> residual = blocked(problem.residual, s.batch, s.out_channels);
+  std::vector<float> dst(residual.size(), std::numeric_limits<float>::quiet_NaN());
+  BlockedConvArgs args{src.data(), nullptr, dst.data(), problem.args(nullptr).epilogue};
+  args.epilogue.residual = residual.data();
+  f(args);
+  const size_t maps = s.batch * blocks_of(s.out_channels);
+  const size_t positions = conv_output_extent(s, 0) * conv_output_extent(s, 1) * conv_output_extent(s, 2);
+  unblock_channels(dst.data(), problem.dst.data(), s.out_channels, positions, 0, maps);
+}
+
+void run_direct(ConvProblem& problem, bool plain_input) {
+  const BlockedConvPlan plan = make_blocked_conv_plan(problem.shape, plain_input);
   const Buffer<float> packed(plan.packed_weight_bytes / sizeof(float));
   // In two parts, the later one first: panels are independent.
   const size_t half = plan.panel_count / 2;
@@ -27,17 +43,36 @@ void run(ConvProblem& problem, bool plain_input) {
   pack_blocked_weights(plan, problem.weights.data(), packed.get(), 0, half);
   const Buffer<char> shared(plan.shared_bytes);
   const Buffer<char> scratch(plan.scratch_bytes);
-  const std::vector<float> src = plain_input ? problem.src : blocked(problem.src, s.batch, s.in_channels);
-  const std::vector<float> residual = blocked(problem.residual, s.batch, s.out_channels);
-  std::vector<float> dst(residual.size(), std::numeric_limits<float>::quiet_NaN());
-  const ConvArgs args = problem.args(nullptr);
-  BlockedConvArgs blocked_args{src.data(), packed.get(), dst.data(), args.epilogue};
-  blocked_args.epilogue.residual = residual.data();
-  for (size_t i = plan.pack_tile_count; i-- > 0;) run_blocked_pack(plan, blocked_args, i, shared.get());
-  for (size_t i = plan.tile_count; i-- > 0;) run_blocked_conv(plan, blocked_args, i, shared.get(), scratch.get());
-  const size_t maps = s.batch * blocks_of(s.out_channels);
-  const size_t positions = plan.output[0] * plan.output[1] * plan.output[2];
-  unblock_channels(dst.data(), problem.dst.data(), s.out_channels, positions, 0, maps);
+  run_blocked(problem, plain_input, [&](BlockedConvArgs& args) {
+    args.packed_weights = packed.get();
+    for (size_t i = plan.pack_tile_count; i-- > 0;) run_blocked_pack(plan, args, i, shared.get());
+    for (size_t i = plan.tile_count; i-- > 0;) run_blocked_conv(plan, args, i, shared.get(), scratch.get());
+  });
+}
+
+void run_winograd(ConvProblem& problem, size_t m) {
+  const WinogradPlan plan = make_winograd_plan(problem.shape, m);
+  const Buffer<float> packed(plan.packed_weight_bytes / sizeof(float));
+  const size_t half = plan.panel_count / 2;
+  pack_winograd_weights(plan, problem.weights.data(), packed.get(), half, plan.panel_count);
+  pack_winograd_weights(plan, problem.weights.data(), packed.get(), 0, half);
+  const Buffer<char> shared(plan.shared_bytes);
+  const Buffer<char> scratch(plan.scratch_bytes);
+  run_blocked(problem, false, [&](BlockedConvArgs& args) {
+    args.packed_weights = packed.get();
+    for (size_t i = plan.input_tile_count; i-- > 0;) run_winograd_input(plan, args, i, shared.get());
+    for (size_t i = plan.tile_count; i-- > 0;) run_winograd(plan, args, i, shared.get(), scratch.get());
+  });
+}
+
+void run_depthwise(ConvProblem& problem) {
+  const BlockedDepthwisePlan plan = make_blocked_depthwise_plan(problem.shape);
+  const Buffer<float> packed(plan.packed_weight_bytes / sizeof(float));
+  pack_blocked_depthwise_weights(plan, problem.weights.data(), packed.get(), 0, blocks_of(problem.shape.in_channels));
+  run_blocked(problem, false, [&](BlockedConvArgs& args) {
+    args.packed_weights = packed.get();
+    for (size_t i = plan.tile_count; i-- > 0;) run_blocked_depthwise(plan, args, i);
+  });
 }
 
 class BlockedConvTest : public IsaTest {
@@ -49,10 +84,29 @@ class BlockedConvTest : public IsaTest {
       if (!can_block_conv(shape, plain_input)) continue;
       ConvProblem problem(shape, random_);
       problem.steps = steps;
-      run(problem, plain_input);
+      run_direct(problem, plain_input);
       problem.expect_close_to_reference();
     }
   }
+  void check_winograd(const ConvShape& shape, const std::vector<EpilogueStep>& steps = {}) {
+    SCOPED_TRACE(describe(shape) + " seed " + std::to_string(random_.seed()));
+    for (const size_t m : {2, 4}) {
+      SCOPED_TRACE("tiles of " + std::to_string(m));
+      ConvProblem problem(shape, random_);
+      problem.steps = steps;
+      run_winograd(problem, m);
+      problem.expect_close_to_reference(8);
+    }
+  }
+
+  void check_depthwise(const ConvShape& shape, const std::vector<EpilogueStep>& steps = {}) {
+    SCOPED_TRACE(describe(shape) + " seed " + std::to_string(random_.seed()));
+    ConvProblem problem(shape, random_);
+    problem.steps = steps;
+    run_depthwise(problem);
+    problem.expect_close_to_reference();
+  }
+
   Random random_;
 };
 
@@ -153,12 +207,69 @@ TEST_P(BlockedConvTest, NothingBehindTheLastChannelIsRead) {
   pack_blocked_weights(plan, problem.weights.data(), packed.get(), 0, plan.panel_count);
   const Buffer<char> shared(plan.shared_bytes);
   const Buffer<char> scratch(plan.scratch_bytes);
-  std::vector<float> dst(plan.output[1] * plan.output[2] * blocks_of(5) * channel_block());
-  const BlockedConvArgs args{src.data(), packed.get(), dst.data(), problem.args(nullptr).epilogue};
-  for (size_t i = 0; i < plan.pack_tile_count; ++i) run_blocked_pack(plan, args, i, shared.get());
-  for (size_t i = 0; i < plan.tile_count; ++i) run_blocked_conv(plan, args, i, shared.get(), scratch.get());
-  unblock_channels(dst.data(), problem.dst.data(), 5, 36, 0, blocks_of(5));
+  run_blocked(problem, false, [&](BlockedConvArgs& args) {
+    args.src = src.data();
+    args.packed_weights = packed.get();
+    for (size_t i = 0; i < plan.pack_tile_count; ++i) run_blocked_pack(plan, args, i, shared.get());
+    for (size_t i = 0; i < plan.tile_count; ++i) run_blocked_conv(plan, args, i, shared.get(), scratch.get());
+  });
   problem.expect_close_to_reference();
+}
+
+TEST_P(BlockedConvTest, WinogradOnMapsOfAllSizes) {
+  for (const size_t size : {1, 4, 7, 13, 14, 30}) check_winograd(square(20, 34, size, 3, 1, 1));
+  ConvShape s = square(16, 48, 11, 3);
+  check_winograd(s);
+  s.batch = 3;
+  s.input[2] = 29;
+  s.pad_begin[1] = 2;
+  s.pad_end[2] = 1;
+  check_winograd(s);
+  check_winograd(square(96, 160, 28, 3, 1, 1));  // parts and panels are shared
+}
+
+TEST_P(BlockedConvTest, WinogradEpilogues) {
+  const ConvShape s = square(16, 21, 9, 3, 1, 1);
+  check_winograd(s, {{EpilogueKind::add_residual}, {EpilogueKind::relu}});
+  check_winograd(s, {{EpilogueKind::leaky_relu, 0.1f}});
+  check_winograd(s, {{EpilogueKind::tanh}, {EpilogueKind::add_residual}});
+}
+
+// The rule of "Numerics": within 8 times the RMS error of the direct sums, on inputs behind a Relu.
+TEST_P(BlockedConvTest, WinogradErrorIsBounded) {
+  for (const ConvShape& s :
+       {square(64, 64, 56, 3, 1, 1), square(128, 128, 28, 3, 1, 1), square(256, 256, 14, 3, 1, 1)}) {
+    ConvProblem problem(s, random_);
+    for (float& x : problem.src) x = std::max(x, 0.0f);
+    std::vector<float> expected(problem.dst.size());
+    conv_reference(s, problem.args(expected.data()), problem.weights.data());
+    const auto error = [&] {
+      double sum = 0;
+      for (size_t i = 0; i < expected.size(); ++i)
+        sum += std::pow(static_cast<double>(problem.dst[i] - expected[i]), 2);
+      return std::sqrt(sum);
+    };
+    run_direct(problem, false);
+    const double direct = error();
+    run_winograd(problem, winograd_tile(s));
+    EXPECT_LE(error(), 8 * direct) << describe(s) << " seed " << random_.seed();
+  }
+}
+
+TEST_P(BlockedConvTest, Depthwise) {
+  for (const size_t size : {1, 2, 7, 14, 33, 67}) {
+    for (const size_t kernel : {1, 2, 3, 5}) {
+      for (const size_t stride : {1, 2, 3}) {
+        ConvShape s = square(21, 21, size, kernel, stride, kernel / 2);
+        s.group = 21;
+        check_depthwise(s);
+        s.dilation[2] = 2;
+        s.batch = 2;
+        check_depthwise(s, {{EpilogueKind::add_residual}, {EpilogueKind::relu}});
+        check_depthwise(s, {{EpilogueKind::tanh}});
+      }
+    }
+  }
 }
 
 TEST_P(BlockedConvTest, RandomShapes) {
