@@ -3,6 +3,7 @@
 // it can. Blocked values are ordinary tensors of one more axis; BlockChannels and UnblockChannels stand at the borders.
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 
 #include "graph/passes/pass.h"
@@ -28,14 +29,14 @@ bool is_one_of(const Node& node, const std::array<std::string_view, N>& names) {
 
 class Blocking {
  public:
-  Blocking(Graph& graph, int64_t block) : graph_(graph), block_(block) {}
+  Blocking(Graph& graph, int64_t block) : graph_(graph), block_(block), consumers_(graph.consumers()) {}
 
   int run() {
     int changes = 0;
     const std::vector<NodeId> order = graph_.order();
     for (const NodeId id : order) {
       const Node node = graph_.node(id);
-      if (node.outputs.empty() || !convert(id, node)) continue;
+      if (node.removed || node.outputs.empty() || !convert(id, node)) continue;
       ++changes;
     }
     return changes;
@@ -49,6 +50,7 @@ class Blocking {
     if (is_one_of(node, kPools)) return is_blocked(node.inputs[0]) && block_pool(id, node);
     if (is_one_of(node, kBroadcasting)) return block_broadcasting(id, node);
     if (is_operator(node, "Concat")) return block_concat(id, node);
+    if (is_operator(node, "BatchNormalization")) return is_blocked(node.inputs[0]) && block_normalization(id, node);
     return false;
   }
 
@@ -167,6 +169,46 @@ class Blocking {
     return true;
   }
 
+  // Inference with known statistics is x * scale + shift by channel; an activation behind it is fused.
+  bool block_normalization(NodeId id, const Node& node) {
+    const std::vector<ValueId> statistics(node.inputs.begin() + 1, node.inputs.end());
+    if (integer_attribute(node, "training_mode", 0) != 0 || integer_attribute(node, "spatial", 1) == 0 ||
+        !all_constant(graph_, statistics)) {
+      return false;
+    }
+    const int64_t count = channels(node.inputs[0]);
+    Tensor scale(DType::float32, {count});
+    Tensor shift(DType::float32, {count});
+    const double epsilon = number_attribute(node, "epsilon", 1e-5F);
+    for (const ValueId statistic : statistics) {
+      if (graph_.value(statistic).type.dtype != DType::float32) return false;
+    }
+    for (int64_t c = 0; c < count; ++c) {
+      const auto read = [&](size_t i) {
+        return static_cast<double>(read_unaligned<float>(constant_of(graph_, statistics[i])->tensor, c));
+      };
+      const double factor = read(0) / std::sqrt(read(3) + epsilon);
+      scale.mutable_values<float>()[static_cast<size_t>(c)] = static_cast<float>(factor);
+      shift.mutable_values<float>()[static_cast<size_t>(c)] = static_cast<float>(read(1) - read(2) * factor);
+    }
+    Node scaling = node;
+    const std::string& name = graph_.value(node.outputs[0]).name;
+    scaling.inputs = {blocked(node.inputs[0]), add_constant(graph_, name + " (scale)", std::move(scale)),
+                      add_constant(graph_, name + " (shift)", std::move(shift))};
+    scaling.attributes.clear();
+    FusedStep step;
+    const NodeId next = only_consumer(graph_, consumers_, {node.outputs[0]});
+    if (next != kNoNode && activation_step(graph_, graph_.node(next), step)) {
+      const Node& activation = graph_.node(next);
+      scaling.attributes.push_back({"steps", std::vector<FusedStep>{step}});
+      scaling.outputs = {activation.outputs[0]};
+      scaling.origins.insert(scaling.origins.end(), activation.origins.begin(), activation.origins.end());
+      graph_.remove_node(next);
+    }
+    replace(id, std::move(scaling), "BlockedScaleShift");
+    return true;
+  }
+
   // The blocked form of a map; made from the plain one where there is none.
   ValueId blocked(ValueId plain) {
     const auto known = blocked_.find(plain);
@@ -230,7 +272,8 @@ class Blocking {
 
   Graph& graph_;
   int64_t block_;
-  std::map<ValueId, ValueId> blocked_;  // plain to blocked
+  std::vector<std::vector<NodeId>> consumers_;  // of the values that were there before
+  std::map<ValueId, ValueId> blocked_;          // plain to blocked
 };
 
 }  // namespace

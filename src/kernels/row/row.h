@@ -18,6 +18,8 @@ struct RowKernels {
   void (*max_of_blocks)(const float* src, float* dst, size_t n) noexcept;
   // dst[i] = src[i] * scale + shift.
   void (*scale_shift)(const float* src, float* dst, size_t n, float scale, float shift) noexcept;
+  // The same for n vectors: each lane has its scale and its shift.
+  void (*scale_shift_blocks)(const float* src, float* dst, size_t n, const float* scale, const float* shift) noexcept;
   // The sum of the row; its largest element, NaN if there is one, -inf for none.
   float (*sum)(const float* src, size_t n) noexcept;
   float (*max)(const float* src, size_t n) noexcept;

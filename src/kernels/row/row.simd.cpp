@@ -63,6 +63,12 @@ void scale_shift(const float* src, float* dst, size_t n, float scale, float shif
   for (; i < n; i += kLane) store_partial(dst + i, fma(load_partial(src + i, n - i), VecF(scale), VecF(shift)), n - i);
 }
 
+void scale_shift_blocks(const float* src, float* dst, size_t n, const float* scale, const float* shift) noexcept {
+  const VecF factor = load(scale);
+  const VecF offset = load(shift);
+  for (; n != 0; --n, src += kLane, dst += kLane) store(dst, fma(load(src), factor, offset));
+}
+
 // The sum of `lanes` in order.
 ONNXRUN_INLINE float sum_lanes(const VecF& value) noexcept {
   alignas(64) float lanes[kLane];
@@ -118,7 +124,8 @@ float exp_sum(const float* src, float* dst, size_t n, float shift) noexcept {
 }  // namespace
 
 extern const RowKernels kRowKernels;
-constexpr RowKernels kRowKernels = {max_strided,   add_strided, max_blocks, add_blocks, sum_of_blocks,
-                                    max_of_blocks, scale_shift, sum,        max,        exp_sum};
+constexpr RowKernels kRowKernels = {max_strided,   add_strided,   max_blocks,  add_blocks,
+                                    sum_of_blocks, max_of_blocks, scale_shift, scale_shift_blocks,
+                                    sum,           max,           exp_sum};
 
 }  // namespace onnxrun::ONNXRUN_SIMD_NAMESPACE
