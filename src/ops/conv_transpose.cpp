@@ -5,105 +5,18 @@
 
 #include "base/aligned_buffer.h"
 #include "base/checked.h"
+#include "base/dispatch_dtype.h"
 #include "graph/registry.h"
 #include "kernels/gemm/gemm.h"
 #include "onnxrun/error.h"
-#include "ops/support/elementwise.h"
+#include "ops/support/tap_map.h"
+#include "ops/support/wide_operands.h"
 #include "ops/support/window.h"
 
 namespace onnxrun {
 namespace {
 
 using Geometry = ops::WindowAttributes::Geometry;
-
-int64_t product(const std::vector<int64_t>& extents, size_t begin, size_t end) {
-  int64_t result = 1;
-  for (size_t axis = begin; axis < end; ++axis) result *= extents[axis];
-  return result;
-}
-
-// Where the products of input positions and window taps are added: output o = i stride + tap dilation - pad_begin along
-// every spatial axis.
-class TapMap {
- public:
-  TapMap(const Geometry& window, std::vector<int64_t> input, std::vector<int64_t> output)
-      : window_(window), input_(std::move(input)), output_(std::move(output)), last_(input_.size() - 1) {
-    const int64_t rows = input_rows();
-    for (int64_t tap = 0; tap < product(window_.kernel, 0, last_); ++tap) {
-      for (int64_t row = 0; row < rows; ++row) row_of_.push_back(output_row(tap, row));
-    }
-  }
-
-  int64_t input_rows() const { return product(input_, 0, last_); }
-  int64_t output_rows() const { return product(output_, 0, last_); }
-  int64_t input_size() const { return product(input_, 0, last_ + 1); }
-  int64_t output_size() const { return product(output_, 0, last_ + 1); }
-  int64_t tap_count() const { return product(window_.kernel, 0, last_ + 1); }
-  // Rows of the output that one position of its first axis has; of the input.
-  int64_t rows_per_output() const { return last_ == 0 ? 1 : product(output_, 1, last_); }
-  int64_t bands() const { return last_ == 0 ? 1 : output_[0]; }
-  // Input elements [begin, end) that reach output positions [begin, end) of the first axis.
-  std::pair<int64_t, int64_t> reaching(int64_t begin, int64_t end) const {
-    if (last_ == 0) return {0, input_[0]};
-    const int64_t extent = (window_.kernel[0] - 1) * window_.dilations[0];
-    const int64_t stride = window_.strides[0];
-    const int64_t first = std::max<int64_t>(0, begin + window_.pad_begin[0] - extent + stride - 1) / stride;
-    const int64_t past = std::min(input_[0], (end - 1 + window_.pad_begin[0]) / stride + 1);
-    const int64_t rest = product(input_, 1, last_ + 1);
-    return {std::min(first, past) * rest, past * rest};
-  }
-  int64_t longest_window() const { return (window_.kernel[0] - 1) * window_.dilations[0] + 1; }
-
-  // Adds columns[i - begin] for input positions [begin, end) and one tap to the output map, rows [row_begin, row_end).
-  template <class T>
-  void add(const T* columns, int64_t begin, int64_t end, int64_t tap, T* map, int64_t row_begin,
-           int64_t row_end) const {
-    const int64_t width = input_[last_];
-    const int64_t shift = tap % window_.kernel[last_] * window_.dilations[last_] - window_.pad_begin[last_];
-    const int64_t stride = window_.strides[last_];
-    const int64_t first = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
-    const int64_t past = shift >= output_[last_] ? 0 : std::min(width, (output_[last_] - 1 - shift) / stride + 1);
-    const int64_t* row_of = row_of_.data() + tap / window_.kernel[last_] * input_rows();
-    for (int64_t row = begin / width; row * width < end; ++row) {
-      if (row_of[row] < row_begin || row_of[row] >= row_end) continue;
-      const int64_t from = std::max(first, begin - row * width);
-      const int64_t to = std::min(past, end - row * width);
-      if (from >= to) continue;
-      add_row(columns + row * width + from - begin, map + row_of[row] * output_[last_] + from * stride + shift,
-              to - from, stride);
-    }
-  }
-
- private:
-  template <class T>
-  static void add_row(const T* __restrict src, T* __restrict dst, int64_t n, int64_t stride) {
-    if (stride == 1) {
-      for (int64_t i = 0; i < n; ++i) dst[i] += src[i];
-    } else {
-      for (int64_t i = 0; i < n; ++i) dst[i * stride] += src[i];
-    }
-  }
-
-  int64_t output_row(int64_t tap, int64_t row) const {
-    int64_t result = 0;
-    int64_t scale = 1;
-    for (size_t axis = last_; axis-- > 0;) {
-      const int64_t at = row % input_[axis] * window_.strides[axis] +
-                         tap % window_.kernel[axis] * window_.dilations[axis] - window_.pad_begin[axis];
-      if (at < 0 || at >= output_[axis]) return -1;
-      result += at * scale;
-      scale *= output_[axis];
-      row /= input_[axis];
-      tap /= window_.kernel[axis];
-    }
-    return result;
-  }
-
-  Geometry window_;
-  std::vector<int64_t> input_, output_;
-  size_t last_;
-  std::vector<int64_t> row_of_;  // [taps but of the last axis, input rows]; -1: outside
-};
 
 template <class T>
 const GemmKernelsOf<T>& kernels() {
@@ -118,11 +31,11 @@ const GemmKernelsOf<T>& kernels() {
 // to the output where their taps lie. A tile is a block of output channels and a band of the output's first axis.
 template <class T>
 struct Product {
-  TapMap map;
+  ops::TapMap map;
   int64_t batch, group, channels, maps;  // channels and maps of one group
   int64_t map_block, band, column_block;
 
-  Product(TapMap tap_map, int64_t n, int64_t groups, int64_t c, int64_t m)
+  Product(ops::TapMap tap_map, int64_t n, int64_t groups, int64_t c, int64_t m)
       : map(std::move(tap_map)), batch(n), group(groups), channels(c), maps(m) {
     constexpr int64_t kRows = 96;
     constexpr int64_t kElements = 48 * 1024;
@@ -176,8 +89,8 @@ struct Product {
     const int64_t count = std::min(map_block, maps - block * map_block);
     T* maps_of_tile = dst + (item / group * group * maps + first) * map.output_size();
     const int64_t row_length = map.output_rows() == 0 ? 0 : map.output_size() / map.output_rows();
-    const int64_t row_begin = begin * map.rows_per_output();
-    const int64_t row_end = end * map.rows_per_output();
+    const int64_t row_begin = begin * map.rows_per_band();
+    const int64_t row_end = end * map.rows_per_band();
     for (int64_t m = 0; m < count; ++m) {
       std::fill_n(maps_of_tile + m * map.output_size() + row_begin * row_length, (row_end - row_begin) * row_length,
                   bias ? bias[first + m] : T(0));
@@ -313,110 +226,55 @@ class ConvTranspose : public Operator {
     return geometry;
   }
 
-  // Where the tiles find what does not lie where the operands do, in the step's shared memory.
-  struct Copies {
-    bool widened = false;  // 16-bit operands as floats
-    size_t operands[3] = {};
-    size_t output = 0;
-    size_t weights = 0;  // transposed, where they are no constant
-    size_t packed = 0;   // maps
-
-    template <class T>
-    const T* operand(const TileContext& tile, size_t i) const {
-      return widened ? reinterpret_cast<const T*>(tile.shared + operands[i]) : tile.input<T>(i);
-    }
-  };
-
+  // The constant weights as the product reads them.
   template <class T>
-  Copies reserve_copies(PlanContext& context, const Product<T>& product) const {
-    Copies copies;
-    size_t shared = 0;
-    const auto reserve = [&](size_t elements) {
-      const size_t begin = shared;
-      shared = align_up(shared + elements * sizeof(T), kAlignment);
-      return begin;
-    };
-    copies.widened = std::is_same_v<T, float> && context.input(0).dtype != DType::float32;
-    copies.packed = reserve(product.packed_size() * static_cast<size_t>(product.batch * group_));
-    if (!context.constant(1) || copies.widened) copies.weights = reserve(product.weight_size());
-    if (copies.widened) {
-      for (size_t i = 0; i < context.input_count(); ++i) {
-        if (context.has_input(i)) copies.operands[i] = reserve(static_cast<size_t>(context.input(i).elements()));
+  const T* pack_weights(PlanContext& context, const Product<T>& product) const {
+    auto pack = [&](const Tensor& tensor, std::byte* dst) {
+      for (int64_t g = 0; g < group_; ++g) {
+        product.transpose_weights(static_cast<const T*>(tensor.data()), reinterpret_cast<T*>(dst), g);
       }
-      copies.output = reserve(static_cast<size_t>(context.output(0).elements()));
-    }
-    context.share(shared);
-    return copies;
-  }
-
-  // The weights as the product reads them; null where a phase makes them.
-  template <class T>
-  const T* prepare_weights(PlanContext& context, const std::shared_ptr<const Product<T>>& product,
-                           const Copies& copies) const {
-    if (context.constant(1) && !copies.widened) {
-      auto pack = [&](const Tensor& tensor, std::byte* dst) {
-        for (int64_t g = 0; g < group_; ++g) {
-          product->transpose_weights(static_cast<const T*>(tensor.data()), reinterpret_cast<T*>(dst), g);
-        }
-      };
-      const std::string format = "transposed " + std::to_string(group_) + " " + std::to_string(product->channels);
-      return reinterpret_cast<const T*>(context.packed(1, format, product->weight_size() * sizeof(T), pack));
-    }
-    const double cost = static_cast<double>(product->weight_size()) / static_cast<double>(group_);
-    context.phase(group_, cost, [=](const TileContext& tile) {
-      product->transpose_weights(copies.operand<T>(tile, 1), reinterpret_cast<T*>(tile.shared + copies.weights),
-                                 tile.tile);
-    });
-    return nullptr;
+    };
+    const std::string format = "transposed " + std::to_string(group_) + " " + std::to_string(product.channels);
+    return reinterpret_cast<const T*>(context.packed(1, format, product.weight_size() * sizeof(T), pack));
   }
 
   template <class T>
   void plan_product(PlanContext& context) const {
     const Shape& x = context.input(0).shape;
     const auto product = std::make_shared<const Product<T>>(
-        TapMap(resolved(context), ops::spatial_extents(x), ops::spatial_extents(context.output(0).shape)), x[0], group_,
-        x[1] / group_, context.input(1).shape[1]);
-    const DType dtype = context.input(0).dtype;
-    const Copies copies = reserve_copies(context, *product);
+        ops::TapMap(resolved(context), ops::spatial_extents(x), ops::spatial_extents(context.output(0).shape)), x[0],
+        group_, x[1] / group_, context.input(1).shape[1]);
+    const size_t weights = product->packed_size() * static_cast<size_t>(product->batch * group_) * sizeof(T);
+    const bool is_packed = context.constant(1) && context.input(1).dtype == kDTypeOf<T>;
+    size_t shared = weights + (is_packed ? 0 : product->weight_size() * sizeof(T));
+    const ops::WideOperands<T> operands(context, {0, 1, 2}, shared);
+    context.share(shared);
     const auto block_rows = static_cast<size_t>(product->map_block * product->map.tap_count());
     const size_t scratch = context.scratch(block_rows * static_cast<size_t>(product->column_block) * sizeof(T));
-    if (copies.widened) add_widening(context, dtype, copies);
-    const T* constant = prepare_weights(context, product, copies);
+    operands.add_widening(context);
+    const T* constant = is_packed ? pack_weights(context, *product) : nullptr;
+    if (!is_packed) {
+      context.phase(group_, static_cast<double>(product->weight_size()) / static_cast<double>(group_),
+                    [=](const TileContext& tile) {
+                      product->transpose_weights(operands.input(tile, 1), reinterpret_cast<T*>(tile.shared + weights),
+                                                 tile.tile);
+                    });
+    }
     const auto panels = static_cast<int64_t>(kernels<T>().panel_count(static_cast<size_t>(product->map.input_size())));
     context.phase(x[0] * group_ * panels, static_cast<double>(product->channels) * kernels<T>().nr * 0.3,
                   [=](const TileContext& tile) {
-                    product->pack_maps(copies.operand<T>(tile, 0), reinterpret_cast<T*>(tile.shared + copies.packed),
-                                       tile.tile / panels, static_cast<size_t>(tile.tile % panels));
+                    product->pack_maps(operands.input(tile, 0), reinterpret_cast<T*>(tile.shared), tile.tile / panels,
+                                       static_cast<size_t>(tile.tile % panels));
                   });
     const double cost = product->nanoseconds() / static_cast<double>(product->tile_count());
     context.phase(product->tile_count(), cost, [=, has_bias = context.has_input(2)](const TileContext& tile) {
-      const auto at = [&](size_t begin) { return reinterpret_cast<T*>(tile.shared + begin); };
-      product->run_tile(constant ? constant : at(copies.weights), at(copies.packed),
-                        has_bias ? copies.operand<T>(tile, 2) : nullptr,
-                        copies.widened ? at(copies.output) : tile.output<T>(0), tile.tile,
-                        reinterpret_cast<T*>(tile.scratch + scratch));
+      product->run_tile(constant ? constant : reinterpret_cast<const T*>(tile.shared + weights),
+                        reinterpret_cast<const T*>(tile.shared), has_bias ? operands.input(tile, 2) : nullptr,
+                        operands.output(tile), tile.tile, reinterpret_cast<T*>(tile.scratch + scratch));
     });
-    if (copies.widened) add_narrowing(context, dtype, copies.output);
+    operands.add_narrowing(context);
     context.flush_denormals();
     context.implementation("packed");
-  }
-
-  static void add_widening(PlanContext& context, DType dtype, const Copies& copies) {
-    for (size_t i = 0; i < context.input_count(); ++i) {
-      if (!context.has_input(i)) continue;
-      context.range(context.input(i).elements(), 1,
-                    [=, begin = copies.operands[i]](const TileContext& tile, int64_t from, int64_t to) {
-                      ops::widen(dtype, tile.input<uint16_t>(i) + from,
-                                 reinterpret_cast<float*>(tile.shared + begin) + from, static_cast<size_t>(to - from));
-                    });
-    }
-  }
-
-  static void add_narrowing(PlanContext& context, DType dtype, size_t begin) {
-    context.range(context.output(0).elements(), 1, [=](const TileContext& tile, int64_t from, int64_t to) {
-      ops::narrow(dtype, reinterpret_cast<const float*>(tile.shared + begin) + from, tile.output<uint16_t>(0) + from,
-                  static_cast<size_t>(to - from));
-    });
   }
 
   ops::WindowAttributes window_;
