@@ -10,18 +10,19 @@
 
 namespace onnxrun::ops {
 
-// Inputs and output 0 as elements of T, float or double: those of another type as copies in the step's shared memory,
-// which phases make before and after the operator's own.
+// Inputs, and output 0 where asked for, as elements of T, float or double: those of another type as copies in the
+// step's shared memory, which phases make before and after the operator's own.
 template <class T>
 class WideOperands {
  public:
   // Reserves memory from byte `shared` on, which moves behind it.
-  WideOperands(const PlanContext& context, const std::vector<size_t>& inputs, size_t& shared) : inputs_(inputs) {
+  WideOperands(const PlanContext& context, const std::vector<size_t>& inputs, size_t& shared, bool with_output = true)
+      : inputs_(inputs) {
     copies_.resize(context.input_count());
     for (const size_t i : inputs) {
       if (context.has_input(i)) copies_[i] = reserve(context.input(i), shared);
     }
-    output_ = reserve(context.output(0), shared);
+    if (with_output) output_ = reserve(context.output(0), shared);
   }
 
   void add_widening(PlanContext& context) const {
