@@ -6,7 +6,7 @@
 #include "kernels/conv/blocked_depthwise.h"
 #include "kernels/conv/winograd.h"
 #include "ops/support/channel_blocks.h"
-#include "ops/support/convolution.h"
+#include "ops/support/conv_shape.h"
 #include "ops/support/fused_steps.h"
 
 namespace onnxrun {

@@ -9,7 +9,7 @@
 #include "base/checked.h"
 #include "graph/registry.h"
 #include "onnxrun/error.h"
-#include "ops/support/convolution.h"
+#include "ops/support/conv_shape.h"
 #include "ops/support/elementwise.h"
 #include "ops/support/fused_steps.h"
 
@@ -65,10 +65,7 @@ class Conv : public Operator {
   explicit Conv(AttributeReader& attributes)
       : convolution_(attributes), fused_(attributes.fused_steps("steps")), steps_(ops::epilogue_steps(fused_)) {}
 
-  void infer(InferContext& context) const override {
-    const DimShape& x = context.shape(0);
-    if (x.has_rank() && context.shape(1).has_rank()) context.set_shape(0, convolution_.output_shape(context, x));
-  }
+  void infer(InferContext& context) const override { convolution_.infer(context); }
 
   void plan(PlanContext& context) const override {
     switch (context.input(0).dtype) {

@@ -45,10 +45,10 @@ class Blocking {
  private:
   bool convert(NodeId id, const Node& node) {
     if (can_block_conv(node)) return block_conv(id, node);
+    if (is_one_of(node, kBroadcasting)) return block_broadcasting(id, node);
     if (node.inputs.empty() || !is_map(node.inputs[0]) || !only_first_output(node)) return false;
     if (is_one_of(node, kUnary)) return is_blocked(node.inputs[0]) && rest_are_scalars(node) && block_unary(id, node);
     if (is_one_of(node, kPools)) return is_blocked(node.inputs[0]) && block_pool(id, node);
-    if (is_one_of(node, kBroadcasting)) return block_broadcasting(id, node);
     if (is_operator(node, "Concat")) return block_concat(id, node);
     if (is_operator(node, "BatchNormalization")) return is_blocked(node.inputs[0]) && block_normalization(id, node);
     return false;
