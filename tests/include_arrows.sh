@@ -41,4 +41,6 @@ may tools media/
 only 'tbb/' src/base/
 only 'onnx\.pb\.h' 'src/graph/'
 only 'xsimd' src/kernels/simd.h
+only 'unicode/' src/media/text_case.cpp
+only 're2/' src/media/regex.cpp
 exit $status
