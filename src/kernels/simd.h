@@ -194,6 +194,20 @@ ONNXRUN_INLINE Vec<float> load_masked(const float* src, const LoadMask& mask) no
 #endif
 }
 
+// Lane i is lane index[i] of x; `index` has an entry for each lane.
+ONNXRUN_INLINE Vec<float> permute(const Vec<float>& x, const int32_t* index) noexcept {
+#if defined(ONNXRUN_SIMD_avx2)
+  return _mm256_permutevar8x32_ps(x, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index)));
+#elif defined(ONNXRUN_SIMD_avx512)
+  return _mm512_permutexvar_ps(_mm512_loadu_si512(index), x);
+#else
+  alignas(16) float lanes[kLanes<float>], chosen[kLanes<float>];
+  x.store_aligned(lanes);
+  for (int i = 0; i < kLanes<float>; ++i) chosen[i] = lanes[index[i]];
+  return Vec<float>::load_aligned(chosen);
+#endif
+}
+
 // Lanes 0, 2, 4 … of the concatenation of `low` and `high`.
 ONNXRUN_INLINE Vec<float> even_lanes(const Vec<float>& low, const Vec<float>& high) noexcept {
 #if defined(ONNXRUN_SIMD_sse2)

@@ -3,7 +3,7 @@
 #include "kernels/conv/blocked_conv.h"
 
 #include "graph/registry.h"
-#include "kernels/conv/blocked_depthwise.h"
+#include "kernels/conv/blocked_grouped.h"
 #include "kernels/conv/winograd.h"
 #include "ops/support/channel_blocks.h"
 #include "ops/support/conv_shape.h"
@@ -44,8 +44,8 @@ class BlockedConv : public Operator {
     const ConvShape shape =
         convolution_.kernel_shape(plain_input_ ? x : ops::plain_shape(x, w[1] * convolution_.group()), w);
     context.flush_denormals();
-    if (shape.group > 1 && shape.group == shape.in_channels && shape.group == shape.out_channels) {
-      plan_depthwise(context, shape);
+    if (!plain_input_ && has_narrow_groups(shape)) {
+      plan_grouped(context, shape);
     } else if (const size_t m = plain_input_ ? 0 : winograd_tile(shape);
                m > 0 && context.options().precision != Precision::strict) {
       plan_winograd(context, shape, m);
@@ -120,22 +120,22 @@ class BlockedConv : public Operator {
     context.implementation("winograd " + std::to_string(m) + "x" + std::to_string(m) + ops::describe(fused_));
   }
 
-  void plan_depthwise(PlanContext& context, const ConvShape& shape) const {
-    const auto plan = std::make_shared<const BlockedDepthwisePlan>(make_blocked_depthwise_plan(shape));
-    const size_t blocks = plan->packed_weight_bytes / (shape.kernel[1] * shape.kernel[2] * plan->block * sizeof(float));
+  void plan_grouped(PlanContext& context, const ConvShape& shape) const {
+    const auto plan = std::make_shared<const BlockedGroupedPlan>(make_blocked_grouped_plan(shape));
+    const size_t blocks = (shape.in_channels + plan->block - 1) / plan->block;
     const auto pack = [&](const Tensor& weights, std::byte* dst) {
-      pack_blocked_depthwise_weights(*plan, static_cast<const float*>(weights.data()), reinterpret_cast<float*>(dst), 0,
-                                     blocks);
+      pack_blocked_grouped_weights(*plan, static_cast<const float*>(weights.data()), reinterpret_cast<float*>(dst), 0,
+                                   blocks);
     };
-    const std::string format = "blocked depthwise " + std::to_string(plan->block);
+    const std::string format = "blocked groups of " + std::to_string(plan->width) + " " + std::to_string(plan->block);
     const auto* weights = reinterpret_cast<const float*>(context.packed(1, format, plan->packed_weight_bytes, pack));
     const FindArgs find = find_args(context, weights);
     const double cost =
         multiplies(shape) * 4 * kNanosecondsPerMultiply / static_cast<double>(std::max<size_t>(1, plan->tile_count));
     context.phase(static_cast<int64_t>(plan->tile_count), cost, [plan, find](const TileContext& tile) {
-      run_blocked_depthwise(*plan, find(tile), static_cast<size_t>(tile.tile));
+      run_blocked_grouped(*plan, find(tile), static_cast<size_t>(tile.tile));
     });
-    context.implementation("depthwise" + ops::describe(fused_));
+    context.implementation((plan->width == 1 ? "depthwise" : "narrow groups") + ops::describe(fused_));
   }
 
   ops::ConvAttributes convolution_;

@@ -199,5 +199,25 @@ TEST(Passes, ANormalizationBetweenBlockedMapsIsOnePass) {
   EXPECT_EQ(count(names, "Relu"), 0);
 }
 
+TEST(Passes, BlockedMapsAreResized) {
+  for (const bool by_sizes : {false, true}) {
+    ModelBuilder builder;
+    builder.main.input("x", DType::float32, {"1", "8", "5", "6"})
+        .constant("w", random_floats({20, 8, 1, 1}, 1))
+        .constant("scales", floats({4}, {1, 1, 2, 2}))
+        .constant("sizes", integers({4}, {1, 20, 13, 9}));
+    builder.main.node("Conv", {"x", "w"}, {"a"});
+    if (by_sizes) {
+      builder.main.node("Resize", {"a", "", "", "sizes"}, {"y"}, {{"mode", std::string("linear")}});
+    } else {
+      builder.main.node("Resize", {"a", "", "scales"}, {"y"}, {{"mode", std::string("nearest")}});
+    }
+    builder.main.output("y");
+    expect_same_results(builder, {random_floats({1, 8, 5, 6}, 3)});
+    const auto names = operators_of(checked_session(builder));
+    EXPECT_EQ(names.back(), "onnxrun.UnblockChannels") << ::testing::PrintToString(names);
+  }
+}
+
 }  // namespace
 }  // namespace onnxrun

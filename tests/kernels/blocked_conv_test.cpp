@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "kernels/conv/blocked_depthwise.h"
+#include "kernels/conv/blocked_grouped.h"
 #include "kernels/conv/winograd.h"
 #include "kernels/conv_problem.h"
 
@@ -65,13 +65,13 @@ void run_winograd(ConvProblem& problem, size_t m) {
   });
 }
 
-void run_depthwise(ConvProblem& problem) {
-  const BlockedDepthwisePlan plan = make_blocked_depthwise_plan(problem.shape);
+void run_grouped(ConvProblem& problem) {
+  const BlockedGroupedPlan plan = make_blocked_grouped_plan(problem.shape);
   const Buffer<float> packed(plan.packed_weight_bytes / sizeof(float));
-  pack_blocked_depthwise_weights(plan, problem.weights.data(), packed.get(), 0, blocks_of(problem.shape.in_channels));
+  pack_blocked_grouped_weights(plan, problem.weights.data(), packed.get(), 0, blocks_of(problem.shape.in_channels));
   run_blocked(problem, false, [&](BlockedConvArgs& args) {
     args.packed_weights = packed.get();
-    for (size_t i = plan.tile_count; i-- > 0;) run_blocked_depthwise(plan, args, i);
+    for (size_t i = plan.tile_count; i-- > 0;) run_blocked_grouped(plan, args, i);
   });
 }
 
@@ -99,11 +99,11 @@ class BlockedConvTest : public IsaTest {
     }
   }
 
-  void check_depthwise(const ConvShape& shape, const std::vector<EpilogueStep>& steps = {}) {
+  void check_grouped(const ConvShape& shape, const std::vector<EpilogueStep>& steps = {}) {
     SCOPED_TRACE(describe(shape) + " seed " + std::to_string(random_.seed()));
     ConvProblem problem(shape, random_);
     problem.steps = steps;
-    run_depthwise(problem);
+    run_grouped(problem);
     problem.expect_close_to_reference();
   }
 
@@ -262,12 +262,26 @@ TEST_P(BlockedConvTest, Depthwise) {
       for (const size_t stride : {1, 2, 3}) {
         ConvShape s = square(21, 21, size, kernel, stride, kernel / 2);
         s.group = 21;
-        check_depthwise(s);
+        check_grouped(s);
         s.dilation[2] = 2;
         s.batch = 2;
-        check_depthwise(s, {{EpilogueKind::add_residual}, {EpilogueKind::relu}});
-        check_depthwise(s, {{EpilogueKind::tanh}});
+        check_grouped(s, {{EpilogueKind::add_residual}, {EpilogueKind::relu}});
+        check_grouped(s, {{EpilogueKind::tanh}});
       }
+    }
+  }
+}
+
+TEST_P(BlockedConvTest, NarrowGroups) {
+  for (const size_t width : {2, 4, 8}) {
+    for (const size_t size : {1, 6, 15, 30}) {
+      ConvShape s = square(width * 7, width * 7, size, 3, 1, 1);
+      s.group = 7;
+      if (!has_narrow_groups(s)) continue;
+      check_grouped(s);
+      s.stride[1] = s.stride[2] = 2;
+      s.batch = 2;
+      check_grouped(s, {{EpilogueKind::add_residual}, {EpilogueKind::relu}});
     }
   }
 }

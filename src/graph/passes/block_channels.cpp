@@ -50,6 +50,7 @@ class Blocking {
     if (is_one_of(node, kUnary)) return is_blocked(node.inputs[0]) && rest_are_scalars(node) && block_unary(id, node);
     if (is_one_of(node, kPools)) return is_blocked(node.inputs[0]) && block_pool(id, node);
     if (is_operator(node, "Concat")) return block_concat(id, node);
+    if (is_operator(node, "Resize")) return is_blocked(node.inputs[0]) && block_resize(id, node);
     if (is_operator(node, "BatchNormalization")) return is_blocked(node.inputs[0]) && block_normalization(id, node);
     return false;
   }
@@ -68,6 +69,11 @@ class Blocking {
   }
   int64_t channels(ValueId id) const { return shape(id)[1].number(); }
 
+  // Whole groups in a block.
+  bool is_narrow(int64_t group_in, int64_t group_out) const {
+    return group_in == group_out && group_in < block_ && block_ % group_in == 0;
+  }
+
   bool can_block_conv(const Node& node) const {
     const bool is_fused = node.domain == kDomain && node.op_type == "Conv";
     if (!is_fused && !is_operator(node, "Conv")) return false;
@@ -77,16 +83,15 @@ class Blocking {
     const int64_t group_in = channels(node.inputs[0]) / group;
     const int64_t group_out = channels(node.outputs[0]) / group;
     if (group == 1) return 2 * group_out > block_;
-    if (group_in == 1 && group_out == 1) return shape(node.inputs[0]).rank() <= 4 && 2 * group > block_;
+    if (is_narrow(group_in, group_out)) return shape(node.inputs[0]).rank() <= 4 && 2 * group * group_in > block_;
     return group_out % block_ == 0 && (group_in % block_ == 0 || !is_blocked(node.inputs[0]));
   }
 
   bool block_conv(NodeId id, const Node& node) {
     Node conv = node;
-    const bool depthwise = integer_attribute(node, "group", 1) > 1 &&
-                           channels(node.inputs[0]) == channels(node.outputs[0]) &&
-                           integer_attribute(node, "group", 1) == channels(node.inputs[0]);
-    const bool plain_input = !depthwise && !is_blocked(node.inputs[0]);
+    const int64_t group = integer_attribute(node, "group", 1);
+    const bool narrow = group > 1 && is_narrow(channels(node.inputs[0]) / group, channels(node.outputs[0]) / group);
+    const bool plain_input = !narrow && !is_blocked(node.inputs[0]);
     if (!plain_input) conv.inputs[0] = blocked(node.inputs[0]);
     if (conv.inputs.size() > kResidual && conv.inputs[kResidual] != kNoValue) {
       conv.inputs[kResidual] = blocked(conv.inputs[kResidual]);
@@ -166,6 +171,50 @@ class Blocking {
       if (attribute.name == "axis") attribute.value = int64_t{1};
     }
     replace(id, std::move(concat));
+    return true;
+  }
+
+  // Resizes the spatial axes by constant scales or to constant sizes.
+  bool block_resize(NodeId id, const Node& node) {
+    for (const Attribute& attribute : node.attributes) {
+      const auto* mode = std::get_if<std::string>(&attribute.value);
+      if (attribute.name == "axes" || attribute.name == "keep_aspect_ratio_policy") return false;
+      if (mode && *mode == "tf_crop_and_resize") return false;
+    }
+    const auto rank = static_cast<int64_t>(shape(node.inputs[0]).rank());
+    const size_t scales_at = node.opset < 11 ? 1 : 2;
+    constexpr size_t kSizes = 3;
+    const auto given = [&](size_t i) -> const Tensor* {
+      if (i >= node.inputs.size() || node.inputs[i] == kNoValue) return nullptr;
+      const ConstantPtr constant = constant_of(graph_, node.inputs[i]);
+      return constant && constant->tensor.elements() == rank ? &constant->tensor : nullptr;
+    };
+    Node resize = node;
+    const std::string& name = graph_.value(node.outputs[0]).name;
+    if (const Tensor* scales = given(scales_at)) {
+      Tensor padded(DType::float32, {rank + 1});
+      for (int64_t i = 0; i < rank; ++i) {
+        padded.mutable_values<float>()[static_cast<size_t>(i)] = read_unaligned<float>(*scales, i);
+      }
+      padded.mutable_values<float>().back() = 1;
+      if (padded.values<float>()[0] != 1 || padded.values<float>()[1] != 1) return false;
+      resize.inputs[scales_at] = add_constant(graph_, name + " (blocked scales)", std::move(padded));
+    } else if (const Tensor* sizes = given(kSizes)) {
+      const DimShape& x = shape(node.inputs[0]);
+      Tensor padded(DType::int64, {rank + 1});
+      for (int64_t i = 0; i < rank; ++i) {
+        padded.mutable_values<int64_t>()[static_cast<size_t>(i)] = read_unaligned<int64_t>(*sizes, i);
+      }
+      const auto extents = padded.mutable_values<int64_t>();
+      if (!x[0].is(extents[0]) || !x[1].is(extents[1])) return false;
+      extents[1] = (extents[1] + block_ - 1) / block_;
+      extents.back() = block_;
+      resize.inputs[kSizes] = add_constant(graph_, name + " (blocked sizes)", std::move(padded));
+    } else {
+      return false;
+    }
+    resize.inputs[0] = blocked(node.inputs[0]);
+    replace(id, std::move(resize));
     return true;
   }
 
