@@ -126,10 +126,7 @@ struct DeformedProduct {
     }
     for (; channel < past; ++channel, dst += taps * nr) {
       const T* map = operands.x + (n * channels + channel) * in_size;
-      for (int64_t i = 0; i < count; ++i) {
-        const auto at = static_cast<size_t>(i * samples.taps());
-        dst[i] = samples.sum(map, &offsets[at], &weights[at], inside);
-      }
+      samples.sum(map, offsets.data(), weights.data(), inside, count, dst);
     }
   }
 };

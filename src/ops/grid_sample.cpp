@@ -94,19 +94,21 @@ struct TapBlock {
   void locate(const Sampling& sampling, const ops::SampleTaps<T>& samples, const T* grid, int64_t count) {
     const size_t rank = samples.extents().size();
     std::vector<ops::AxisTaps<T>> axes(rank);
+    inside = true;
     for (int64_t i = 0; i < count; ++i) {
       // The grid lists the innermost axis first.
       for (size_t axis = 0; axis < rank; ++axis) {
         axes[axis] = sampling.taps(grid[static_cast<size_t>(i + 1) * rank - 1 - axis], samples.extents()[axis]);
       }
-      inside[i] =
+      const bool is_inside =
           samples.combine(axes.data(), T(1), offsets.data() + i * samples.taps(), weights.data() + i * samples.taps());
+      inside = inside && is_inside;
     }
   }
 
   std::vector<int64_t> offsets;
   std::vector<T> weights;
-  bool inside[kPositions] = {};
+  bool inside = true;  // all of them
 };
 
 class GridSample : public Operator {
@@ -192,12 +194,9 @@ class GridSample : public Operator {
                                      const TileContext& tile, int64_t from, int64_t to, int64_t count) {
                      const T* src = operands.input(tile, 0) + from * parts;
                      T* dst = operands.output(tile) + to * parts;
-                     for (int64_t i = 0; i < count; ++i) {
-                       const int64_t* offsets = block.offsets.data() + i * samples.taps();
-                       const T* weights = block.weights.data() + i * samples.taps();
-                       for (int64_t part = 0; part < parts; ++part) {
-                         *dst++ = samples.sum(src + part, offsets, weights, block.inside[i], parts);
-                       }
+                     for (int64_t part = 0; part < parts; ++part) {
+                       samples.sum(src + part, block.offsets.data(), block.weights.data(), block.inside, count,
+                                   dst + part, parts);
                      }
                    });
     }

@@ -10,6 +10,11 @@
 namespace onnxrun {
 namespace {
 
+template <class T>
+T larger(T x, T best) {
+  return (x > best) | (x != x) ? x : best;
+}
+
 class MaxRoiPool : public Operator {
  public:
   explicit MaxRoiPool(AttributeReader& attributes)
@@ -73,19 +78,24 @@ class MaxRoiPool : public Operator {
     const T* map = src + (static_cast<int64_t>(batch) * x[1] + channel) * x[2] * x[3];
     const Extent rows = extent(static_cast<float>(roi[2]), static_cast<float>(roi[4]), pooled_[0], x[2]);
     const Extent columns = extent(static_cast<float>(roi[1]), static_cast<float>(roi[3]), pooled_[1], x[3]);
+    std::vector<T> best(static_cast<size_t>(x[3]));  // of the rows of a bin, by column
+    const int64_t first = columns.bin_range(0).first;
+    const int64_t past = columns.bin_range(pooled_[1] - 1).second;
     for (int64_t i = 0; i < pooled_[0]; ++i) {
       const auto [top, bottom] = rows.bin_range(i);
+      for (int64_t h = top; h < bottom; ++h) {
+        const T* row = map + h * x[3];
+        for (int64_t w = first; w < past; ++w) {
+          T& to = best[static_cast<size_t>(w)];
+          to = h == top ? row[w] : larger(row[w], to);
+        }
+      }
       for (int64_t j = 0; j < pooled_[1]; ++j) {
         const auto [left, right] = columns.bin_range(j);
         const bool is_empty = top >= bottom || left >= right;
-        T best = is_empty ? T(0.0F) : map[top * x[3] + left];
-        for (int64_t h = top; h < bottom; ++h) {
-          for (int64_t w = left; w < right; ++w) {
-            const T value = map[h * x[3] + w];
-            if (value > best || value != value) best = value;
-          }
-        }
-        *dst++ = best;
+        T result = is_empty ? T(0.0F) : best[static_cast<size_t>(left)];
+        for (int64_t w = left + 1; !is_empty && w < right; ++w) result = larger(best[static_cast<size_t>(w)], result);
+        *dst++ = result;
       }
     }
   }

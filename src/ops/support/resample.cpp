@@ -121,6 +121,24 @@ struct Pass {
   std::vector<int64_t> index;
   std::vector<C> weights;
   C extrapolation = 0;
+  bool has_outside = false;
+  // Input positions whose two output positions have the weights of the first of them, and taps that move along.
+  int64_t doubled_begin = 0, doubled_end = 0;
+
+  void find_doubled() {
+    if (inner != 1 || taps != 2 || has_outside || output != 2 * input || input < 8) return;
+    const auto continues = [this](int64_t i) {
+      for (auto k = static_cast<size_t>(i) * 4; k < static_cast<size_t>(i + 1) * 4; ++k) {
+        if (weights[k] != weights[k + 4] || index[k] + 1 != index[k + 4]) return false;
+      }
+      return true;
+    };
+    const auto is_pair = [this](size_t k) { return index[k] + 1 == index[k + 1]; };
+    doubled_begin = 1;
+    doubled_end = 2;
+    while (doubled_end + 1 < input && continues(doubled_end - 1)) ++doubled_end;
+    if (!is_pair(4) || !is_pair(6)) doubled_end = doubled_begin;
+  }
 
   // The input positions that output positions [begin, end) look at.
   std::pair<int64_t, int64_t> reach(int64_t begin, int64_t end) const {
@@ -135,6 +153,7 @@ struct Pass {
   }
 };
 
+// Rows of `inner` elements: of two taps, of any number.
 template <class C>
 void blend_rows(const Pass<C>& pass, size_t position, const C* __restrict src, C* __restrict dst) {
   const int64_t* index = pass.index.data() + position * pass.taps;
@@ -145,7 +164,6 @@ void blend_rows(const Pass<C>& pass, size_t position, const C* __restrict src, C
     const C* b = src + index[1] * n;
     const C wa = weights[0];
     const C wb = weights[1];
-    if (wb == 0) return static_cast<void>(std::copy_n(a, n, dst));
     for (int64_t i = 0; i < n; ++i) dst[i] = wa * a[i] + wb * b[i];
     return;
   }
@@ -153,18 +171,74 @@ void blend_rows(const Pass<C>& pass, size_t position, const C* __restrict src, C
   for (size_t tap = 0; tap < pass.taps; ++tap) {
     const C* a = src + index[tap] * n;
     const C weight = weights[tap];
-    if (weight == 0) continue;
     for (int64_t i = 0; i < n; ++i) dst[i] += weight * a[i];
   }
 }
 
+// Positions [begin, end) of single elements, or of a few of them side by side.
+template <class C, int kInner, int kTaps>
+void blend_elements(const Pass<C>& pass, const C* __restrict src, C* __restrict dst, int64_t begin, int64_t end) {
+  const int64_t* index = pass.index.data() + begin * kTaps;
+  const C* weights = pass.weights.data() + begin * kTaps;
+  for (int64_t position = begin; position < end; ++position, index += kTaps, weights += kTaps, dst += kInner) {
+    for (int k = 0; k < kInner; ++k) {
+      C sum = weights[0] * src[index[0] * kInner + k];
+      for (int tap = 1; tap < kTaps; ++tap) sum += weights[tap] * src[index[tap] * kInner + k];
+      dst[k] = sum;
+    }
+  }
+}
+
+// The same with any number of taps, in four chains for each element.
 template <class C>
-C blend_one(const Pass<C>& pass, size_t position, const C* src) {
-  const int64_t* index = pass.index.data() + position * pass.taps;
-  const C* weights = pass.weights.data() + position * pass.taps;
-  C sum = 0;
-  for (size_t tap = 0; tap < pass.taps; ++tap) sum += weights[tap] * src[index[tap]];
-  return sum;
+void blend_elements(const Pass<C>& pass, const C* __restrict src, C* __restrict dst, int64_t begin, int64_t end) {
+  const auto taps = static_cast<int64_t>(pass.taps);
+  const int64_t n = pass.inner;
+  for (int64_t position = begin; position < end; ++position) {
+    const int64_t* index = pass.index.data() + position * taps;
+    const C* weights = pass.weights.data() + position * taps;
+    for (int64_t k = 0; k < n; ++k) {
+      C chains[4] = {};
+      int64_t tap = 0;
+      for (; tap + 4 <= taps; tap += 4) {
+        for (int64_t c = 0; c < 4; ++c) chains[c] += weights[tap + c] * src[index[tap + c] * n + k];
+      }
+      for (; tap < taps; ++tap) chains[0] += weights[tap] * src[index[tap] * n + k];
+      *dst++ = (chains[0] + chains[1]) + (chains[2] + chains[3]);
+    }
+  }
+}
+
+// Twice the extent by two taps, whose weights alternate but for the ends: runs over even and odd positions together.
+template <class C>
+void blend_doubled(const Pass<C>& pass, const C* __restrict src, C* __restrict dst) {
+  const int64_t begin = 2 * pass.doubled_begin;
+  const int64_t end = 2 * pass.doubled_end;
+  blend_elements<C, 1, 2>(pass, src, dst, 0, begin);
+  const int64_t* index = pass.index.data() + begin * 2;
+  const C* weights = pass.weights.data() + begin * 2;
+  const C w0 = weights[0], w1 = weights[1], w2 = weights[2], w3 = weights[3];
+  const C* even = src + index[0];
+  const C* odd = src + index[2];
+  C* out = dst + begin;
+  for (int64_t i = 0; i < (end - begin) / 2; ++i) {
+    out[2 * i] = w0 * even[i] + w1 * even[i + 1];
+    out[2 * i + 1] = w2 * odd[i] + w3 * odd[i + 1];
+  }
+  blend_elements<C, 1, 2>(pass, src, dst + end, end, pass.output);
+}
+
+// Positions [begin, end) of a slice.
+template <class C>
+void run_positions(const Pass<C>& pass, const C* src, C* dst, int64_t begin, int64_t end) {
+  if (pass.doubled_begin < pass.doubled_end && begin == 0 && end == pass.output) return blend_doubled(pass, src, dst);
+  if (pass.inner == 1 && pass.taps == 2) return blend_elements<C, 1, 2>(pass, src, dst, begin, end);
+  if (pass.inner == 1 && pass.taps == 4) return blend_elements<C, 1, 4>(pass, src, dst, begin, end);
+  if (pass.inner == 3 && pass.taps == 2) return blend_elements<C, 3, 2>(pass, src, dst, begin, end);
+  if (pass.inner < 8) return blend_elements(pass, src, dst, begin, end);
+  for (int64_t position = begin; position < end; ++position, dst += pass.inner) {
+    blend_rows(pass, static_cast<size_t>(position), src, dst);
+  }
 }
 
 // Output positions [begin, end) of `outer` slices; `src` begins at input position `src_begin` and has `src_count`.
@@ -173,16 +247,17 @@ void run_pass(const Pass<C>& pass, const C* src, C* dst, int64_t outer, int64_t 
               int64_t src_count) {
   for (int64_t slice = 0; slice < outer; ++slice) {
     const C* from = src + (slice * src_count - src_begin) * pass.inner;
-    for (int64_t position = begin; position < end; ++position) {
-      const auto at = static_cast<size_t>(position);
-      if (pass.index[at * pass.taps] == kOutside) {
+    if (!pass.has_outside) {
+      run_positions(pass, from, dst, begin, end);
+      dst += (end - begin) * pass.inner;
+      continue;
+    }
+    for (int64_t position = begin; position < end; ++position, dst += pass.inner) {
+      if (pass.index[static_cast<size_t>(position) * pass.taps] == kOutside) {
         std::fill_n(dst, pass.inner, pass.extrapolation);
-      } else if (pass.inner == 1) {
-        *dst = blend_one(pass, at, from);
       } else {
-        blend_rows(pass, at, from, dst);
+        run_positions(pass, from, dst, position, position + 1);
       }
-      dst += pass.inner;
     }
   }
 }
@@ -239,6 +314,8 @@ Pass<C> make_pass(const AxisSampling& axis, int64_t outer, int64_t inner, float 
   pass.extrapolation = static_cast<C>(extrapolation_value);
   pass.weights.assign(axis.weights.begin(), axis.weights.end());
   if (pass.weights.empty()) pass.weights.assign(pass.index.size(), C(1));
+  pass.has_outside = std::find(pass.index.begin(), pass.index.end(), kOutside) != pass.index.end();
+  pass.find_doubled();
   return pass;
 }
 

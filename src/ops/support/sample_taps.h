@@ -57,17 +57,23 @@ class SampleTaps {
     return inside;
   }
 
-  // The value of a sample of a map whose pixels are `step` elements apart.
-  T sum(const T* map, const int64_t* offsets, const T* weights, bool inside, int64_t step = 1) const {
+  // Samples of a map whose pixels are `step` elements apart: dst[i] from taps [i * taps(), (i + 1) * taps()).
+  void sum(const T* map, const int64_t* offsets, const T* weights, bool inside, int64_t count, T* dst,
+           int64_t step = 1) const {
     if (inside && taps_ == 4) {
-      return weights[0] * map[offsets[0] * step] + weights[1] * map[offsets[1] * step] +
-             (weights[2] * map[offsets[2] * step] + weights[3] * map[offsets[3] * step]);
+      for (int64_t i = 0; i < count; ++i, offsets += 4, weights += 4) {
+        dst[i * step] = (weights[0] * map[offsets[0] * step] + weights[1] * map[offsets[1] * step]) +
+                        (weights[2] * map[offsets[2] * step] + weights[3] * map[offsets[3] * step]);
+      }
+      return;
     }
-    T total = 0;
-    for (int tap = 0; tap < taps_; ++tap) {
-      if (offsets[tap] >= 0) total += weights[tap] * map[offsets[tap] * step];
+    for (int64_t i = 0; i < count; ++i, offsets += taps_, weights += taps_) {
+      T total = 0;
+      for (int tap = 0; tap < taps_; ++tap) {
+        if (offsets[tap] >= 0) total += weights[tap] * map[offsets[tap] * step];
+      }
+      dst[i * step] = total;
     }
-    return total;
   }
 
  private:
