@@ -17,46 +17,42 @@ namespace {
 
 constexpr int64_t kOutside = AxisSampling::kOutside;
 
-// Axes without weights: rows along the last axis that changes; `inner` elements behind each position stay together.
+// Axes without weights: rows along the last axis that changes, `inner` elements behind each position staying together.
 struct Selection {
-  std::vector<AxisSampling> outer;
-  std::vector<ptrdiff_t> strides;  // of the source, for the outer axes
+  std::vector<int64_t> sources;  // where the rows of one slice of the axes before the first that changes come from
+  int64_t slices = 1, slice_stride = 1;
   AxisSampling row;
-  int64_t row_stride = 1;  // of the source, for rows
   int64_t inner = 1;
   bool doubles = false;  // output positions 2 i and 2 i + 1 are input position i
 
   explicit Selection(const std::vector<AxisSampling>& axes) {
-    size_t last = axes.size();
-    while (last > 1 && axes[last - 1].is_identity()) inner *= axes[--last].output;
-    row = axes[last - 1];
-    row_stride = row.input * inner;
-    outer.assign(axes.begin(), axes.begin() + static_cast<ptrdiff_t>(last) - 1);
-    strides.resize(outer.size());
-    int64_t stride = row_stride;
-    for (size_t axis = outer.size(); axis-- > 0;) {
-      strides[axis] = stride;
-      stride *= outer[axis].input;
+    size_t begin = 0;
+    size_t last = axes.size() - 1;
+    while (begin < last && axes[begin].is_identity()) slices *= axes[begin++].output;
+    while (last > begin && axes[last].is_identity()) inner *= axes[last--].output;
+    row = axes[last];
+    sources = {0};
+    for (size_t axis = begin; axis < last; ++axis) append(axes[axis]);
+    for (int64_t& source : sources) {
+      if (source != kOutside) source *= row.input * inner;
     }
+    slice_stride = row.input * inner;
+    for (size_t axis = begin; axis < last; ++axis) slice_stride *= axes[axis].input;
     doubles = inner == 1 && row.output % 2 == 0;
     for (size_t k = 0; k < row.index.size(); ++k) doubles = doubles && row.index[k] == static_cast<int64_t>(k / 2);
   }
 
-  int64_t row_count() const {
-    int64_t count = 1;
-    for (const AxisSampling& axis : outer) count *= axis.output;
-    return count;
-  }
+  int64_t row_count() const { return slices * static_cast<int64_t>(sources.size()); }
 
-  int64_t source_row(int64_t row_index) const {
-    int64_t offset = 0;
-    for (size_t axis = outer.size(); axis-- > 0;) {
-      const int64_t position = outer[axis].index[static_cast<size_t>(row_index % outer[axis].output)];
-      if (position == kOutside) return kOutside;
-      offset += position * strides[axis];
-      row_index /= outer[axis].output;
+ private:
+  void append(const AxisSampling& axis) {
+    std::vector<int64_t> next;
+    for (const int64_t source : sources) {
+      for (const int64_t position : axis.index) {
+        next.push_back(source == kOutside || position == kOutside ? kOutside : source * axis.input + position);
+      }
     }
-    return offset;
+    sources = std::move(next);
   }
 };
 
@@ -94,18 +90,25 @@ void plan_selection(PlanContext& context, const std::vector<AxisSampling>& axes,
     }
     context.range(selection->row_count(), static_cast<double>(length) * 0.4 + 5,
                   [=](const TileContext& tile, int64_t begin, int64_t end) {
-                    int64_t previous = kOutside;
-                    for (int64_t row = begin; row < end; ++row) {
+                    const auto rows = static_cast<int64_t>(selection->sources.size());
+                    const T* src = tile.input<T>(0) + begin / rows * selection->slice_stride;
+                    const T* previous = nullptr;
+                    for (int64_t row = begin, r = begin % rows; row < end; ++row) {
                       T* dst = tile.output<T>(0) + row * length;
-                      const int64_t source = selection->source_row(row);
-                      if (source == kOutside) {
+                      const int64_t source = selection->sources[static_cast<size_t>(r)];
+                      const T* from = source == kOutside ? nullptr : src + source;
+                      if (!from) {
                         std::fill_n(dst, length, fill);
-                      } else if (source == previous && row > begin) {
+                      } else if (from == previous) {
                         std::copy_n(dst - length, length, dst);
                       } else {
-                        select_row(*selection, tile.input<T>(0) + source, dst, fill);
+                        select_row(*selection, from, dst, fill);
                       }
-                      previous = source;
+                      previous = from;
+                      if (++r == rows) {
+                        r = 0;
+                        src += selection->slice_stride;
+                      }
                     }
                   });
   });
@@ -200,6 +203,12 @@ void blend_elements(const Pass<C>& pass, const C* __restrict src, C* __restrict 
     for (int64_t k = 0; k < n; ++k) {
       C chains[4] = {};
       int64_t tap = 0;
+      if (n == 1 && index[taps - 1] - index[0] == taps - 1) {
+        const C* run = src + index[0];
+        for (; tap + 4 <= taps; tap += 4) {
+          for (int64_t c = 0; c < 4; ++c) chains[c] += weights[tap + c] * run[tap + c];
+        }
+      }
       for (; tap + 4 <= taps; tap += 4) {
         for (int64_t c = 0; c < 4; ++c) chains[c] += weights[tap + c] * src[index[tap + c] * n + k];
       }
