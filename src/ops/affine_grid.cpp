@@ -6,6 +6,9 @@
 namespace onnxrun {
 namespace {
 
+template <class T>
+using SumOf = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
 // The coordinate of position `index` of `extent`.
 template <class T>
 T coordinate(int64_t index, int64_t extent, bool align_corners) {
@@ -47,12 +50,15 @@ class AffineGrid : public Operator {
     const int64_t rows = shape.elements(0, axes);
     const int64_t width = shape[axes];
     dispatch_dtype<FloatTypes>(context.output(0).dtype, [&]<class T>() {
-      context.range(
-          rows, static_cast<double>(width) * 4, [=, this](const TileContext& tile, int64_t begin, int64_t end) {
-            for (int64_t row = begin; row < end; ++row) {
-              fill_row(tile.input<T>(0), shape, row, tile.output<T>(0) + row * width * static_cast<int64_t>(axes));
-            }
-          });
+      std::vector<SumOf<T>> columns;
+      for (int64_t i = 0; i < width; ++i) columns.push_back(coordinate<SumOf<T>>(i, width, align_corners_));
+      context.range(rows, static_cast<double>(width) * 2,
+                    [=, this](const TileContext& tile, int64_t begin, int64_t end) {
+                      for (int64_t row = begin; row < end; ++row) {
+                        fill_row(tile.input<T>(0), shape, row, columns.data(),
+                                 tile.output<T>(0) + row * width * static_cast<int64_t>(axes));
+                      }
+                    });
     });
   }
 
@@ -61,25 +67,24 @@ class AffineGrid : public Operator {
     return !extent.is_number() || !expected.is_number() || extent == expected;
   }
 
-  // All positions of the last axis; a position is [x, y, ...], x along the last axis.
+  // All positions of the last axis, which lie at `columns`; a position is [x, y, ...], x along the last axis.
   template <class T>
-  void fill_row(const T* theta, const Shape& shape, int64_t row, T* dst) const {
-    using Sum = std::conditional_t<std::is_same_v<T, double>, double, float>;
+  void fill_row(const T* theta, const Shape& shape, int64_t row, const SumOf<T>* columns, T* dst) const {
     const size_t axes = shape.rank() - 2;
-    Sum position[3] = {};
+    SumOf<T> position[3] = {};
     for (size_t axis = axes - 1; axis > 0; --axis) {
-      position[axes - axis] = coordinate<Sum>(row % shape[axis], shape[axis], align_corners_);
+      position[axes - axis] = coordinate<SumOf<T>>(row % shape[axis], shape[axis], align_corners_);
       row /= shape[axis];
     }
     const T* matrix = theta + row * static_cast<int64_t>(axes * (axes + 1));
-    for (int64_t i = 0; i < shape[axes]; ++i) {
-      position[0] = coordinate<Sum>(i, shape[axes], align_corners_);
-      for (size_t k = 0; k < axes; ++k) {
-        const T* factors = matrix + k * (axes + 1);
-        Sum sum = 0;
-        for (size_t axis = 0; axis < axes; ++axis) sum += static_cast<Sum>(factors[axis]) * position[axis];
-        *dst++ = static_cast<T>(sum + static_cast<Sum>(factors[axes]));
-      }
+    const auto step = static_cast<int64_t>(axes);
+    for (size_t k = 0; k < axes; ++k) {
+      const T* factors = matrix + k * (axes + 1);
+      const auto factor = static_cast<SumOf<T>>(factors[0]);
+      auto rest = static_cast<SumOf<T>>(factors[axes]);
+      for (size_t axis = 1; axis < axes; ++axis) rest += static_cast<SumOf<T>>(factors[axis]) * position[axis];
+      T* to = dst + k;
+      for (int64_t i = 0; i < shape[axes]; ++i) to[i * step] = static_cast<T>(factor * columns[i] + rest);
     }
   }
 

@@ -42,9 +42,10 @@ struct Product {
     constexpr int64_t kTiles = 16;
     const int64_t nr = kernels<T>().nr;
     map_block = std::clamp<int64_t>(kRows / map.tap_count(), 1, std::max<int64_t>(1, maps));
+    map_block = std::max<int64_t>(1, ceil_div(maps, std::max<int64_t>(1, map_blocks())));  // of one size
     column_block = std::max<int64_t>(1, kElements / (map_block * map.tap_count()) / nr) * nr;
     const int64_t tiles = std::max<int64_t>(1, batch * group * map_blocks());
-    band = std::max({ceil_div(map.bands(), ceil_div(kTiles, tiles)), map.longest_window() * 4, int64_t{1}});
+    band = std::max({ceil_div(map.bands(), ceil_div(kTiles, tiles)), map.longest_window() * 8, int64_t{1}});
   }
 
   int64_t map_blocks() const { return ceil_div(maps, map_block); }

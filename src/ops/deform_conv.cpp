@@ -32,15 +32,14 @@ const GemmKernelsOf<T>& kernels() {
 template <class T>
 struct DeformedProduct {
   Geometry window;
-  ops::SampleTaps<T> samples;
-  std::vector<int64_t> output;  // spatial extents
+  std::vector<int64_t> input, output;  // spatial extents
   int64_t batch, group, offset_group;
   int64_t channels, maps;  // of all groups
   int64_t taps = 1, in_size = 1, out_size = 1;
 
   DeformedProduct(Geometry geometry, const Shape& x, const Shape& y, int64_t groups, int64_t offset_groups)
       : window(std::move(geometry)),
-        samples(ops::spatial_extents(x), 2),
+        input(ops::spatial_extents(x)),
         output(ops::spatial_extents(y)),
         batch(x[0]),
         group(groups),
@@ -69,13 +68,17 @@ struct DeformedProduct {
     const int64_t n = tile / panels() / group;
     if (count < nr) std::fill_n(packed, scratch_elements(), T(0));
     const int64_t per_offset = channels / offset_group;
+    ops::SampleBlock<T> block(input, 2, nr);
     const int64_t begin = which * (channels / group);
     const int64_t end = begin + channels / group;
     for (int64_t channel = begin; channel < end;) {
       const int64_t set = channel / per_offset;
       const int64_t past = std::min(end, (set + 1) * per_offset);
       for (int64_t tap = 0; tap < taps; ++tap) {
-        sample(operands, n, set, tap, first, count, channel, past, packed + ((channel - begin) * taps + tap) * nr);
+        locate(operands, n * offset_group + set, tap, first, count, block);
+        for (int64_t c = channel; c < past; ++c) {
+          block.sum(operands.x + (n * channels + c) * in_size, packed + ((c - begin) * taps + tap) * nr);
+        }
       }
       channel = past;
     }
@@ -96,40 +99,26 @@ struct DeformedProduct {
     }
   }
 
-  // One tap of channels [channel, past) at `count` positions; those of a channel follow each other, channels are
-  // taps * nr apart.
-  void sample(const Operands& operands, int64_t n, int64_t set, int64_t tap, int64_t first, int64_t count,
-              int64_t channel, int64_t past, T* dst) const {
-    const int64_t nr = kernels<T>().nr;
+  // The samples of one tap and set of offsets (of all images) at output positions [first, first + count).
+  void locate(const Operands& operands, int64_t set, int64_t tap, int64_t first, int64_t count,
+              ops::SampleBlock<T>& block) const {
     const auto rank = static_cast<int64_t>(output.size());
-    const T* offset = operands.offset + ((n * offset_group + set) * taps + tap) * rank * out_size + first;
-    const T* mask =
-        operands.mask ? operands.mask + ((n * offset_group + set) * taps + tap) * out_size + first : nullptr;
-    std::vector<int64_t> offsets(static_cast<size_t>(count * samples.taps()));
-    std::vector<T> weights(offsets.size());
+    const T* offset = operands.offset + (set * taps + tap) * rank * out_size + first;
+    const T* mask = operands.mask ? operands.mask + (set * taps + tap) * out_size + first : nullptr;
     std::vector<ops::AxisTaps<T>> axes(output.size());
-    bool inside = true;
+    block.clear();
     for (int64_t i = 0; i < count; ++i) {
       int64_t position = first + i;
       int64_t rest = tap;
       for (size_t axis = output.size(); axis-- > 0;) {
         const int64_t at = position % output[axis] * window.strides[axis] - window.pad_begin[axis] +
                            rest % window.kernel[axis] * window.dilations[axis];
-        axes[axis] = ops::linear_taps(static_cast<T>(at) + offset[static_cast<int64_t>(axis) * out_size + i],
-                                      samples.extents()[axis]);
+        axes[axis] =
+            ops::linear_taps(static_cast<T>(at) + offset[static_cast<int64_t>(axis) * out_size + i], input[axis]);
         position /= output[axis];
         rest /= window.kernel[axis];
       }
-      const auto at = static_cast<size_t>(i * samples.taps());
-      const bool is_inside = samples.combine(axes.data(), mask ? mask[i] : T(1), &offsets[at], &weights[at]);
-      inside = inside && is_inside;
-    }
-    for (; channel < past; ++channel, dst += taps * nr) {
-      const T* map = operands.x + (n * channels + channel) * in_size;
-      for (int64_t i = 0; i < count; ++i) {
-        const auto at = static_cast<size_t>(i * samples.taps());
-        dst[i] = samples.sum(map, &offsets[at], &weights[at], inside);
-      }
+      block.add(i, axes.data(), mask ? mask[i] : T(1));
     }
   }
 };
@@ -230,7 +219,7 @@ class DeformConv : public Operator {
     const size_t scratch = context.scratch(product->scratch_elements() * sizeof(T));
     operands.add_widening(context);
     const double cost = static_cast<double>(product->depth() * kernels<T>().nr) *
-                        (product->samples.taps() + static_cast<double>(product->maps / group_) * 0.02);
+                        (4 + static_cast<double>(product->maps / group_) * 0.02);
     context.phase(
         product->batch * group_ * product->panels(), cost,
         [=, has_bias = context.has_input(kBias), has_mask = context.has_input(kMask)](const TileContext& tile) {

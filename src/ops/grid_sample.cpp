@@ -83,31 +83,7 @@ struct Sampling {
   }
 };
 
-constexpr int64_t kPositions = 32;  // output positions whose taps are kept for all channels
-
-// The taps of neighbouring output positions.
-template <class T>
-struct TapBlock {
-  explicit TapBlock(int taps)
-      : offsets(static_cast<size_t>(taps * kPositions)), weights(static_cast<size_t>(taps * kPositions)) {}
-
-  void locate(const Sampling& sampling, const ops::SampleTaps<T>& samples, const T* grid, int64_t count) {
-    const size_t rank = samples.extents().size();
-    std::vector<ops::AxisTaps<T>> axes(rank);
-    for (int64_t i = 0; i < count; ++i) {
-      // The grid lists the innermost axis first.
-      for (size_t axis = 0; axis < rank; ++axis) {
-        axes[axis] = sampling.taps(grid[static_cast<size_t>(i + 1) * rank - 1 - axis], samples.extents()[axis]);
-      }
-      inside[i] =
-          samples.combine(axes.data(), T(1), offsets.data() + i * samples.taps(), weights.data() + i * samples.taps());
-    }
-  }
-
-  std::vector<int64_t> offsets;
-  std::vector<T> weights;
-  bool inside[kPositions] = {};
-};
+constexpr int64_t kPositions = 64;  // output positions whose taps are kept for all channels
 
 class GridSample : public Operator {
  public:
@@ -175,36 +151,25 @@ class GridSample : public Operator {
     if (sampling_.mode == Mode::nearest) {
       ops::dispatch_width(dtype, [&]<class Element>() {
         add_sampling(context, operands,
-                     [](const TapBlock<T>& block, const ops::SampleTaps<T>&, const TileContext& tile, int64_t from,
-                        int64_t to, int64_t count) {
-                       const Element* src = tile.input<Element>(0) + from;
-                       Element* dst = tile.output<Element>(0) + to;
-                       for (int64_t i = 0; i < count; ++i) {
-                         const int64_t offset = block.offsets[static_cast<size_t>(i)];
-                         dst[i] = offset < 0 ? Element{} : src[offset];
-                       }
+                     [](const ops::SampleBlock<T>& block, const TileContext& tile, int64_t from, int64_t to) {
+                       block.pick(tile.input<Element>(0) + from, tile.output<Element>(0) + to);
                      });
       });
     } else {
       const int64_t parts = is_complex ? 2 : 1;
-      add_sampling(context, operands,
-                   [operands, parts](const TapBlock<T>& block, const ops::SampleTaps<T>& samples,
-                                     const TileContext& tile, int64_t from, int64_t to, int64_t count) {
-                     const T* src = operands.input(tile, 0) + from * parts;
-                     T* dst = operands.output(tile) + to * parts;
-                     for (int64_t i = 0; i < count; ++i) {
-                       const int64_t* offsets = block.offsets.data() + i * samples.taps();
-                       const T* weights = block.weights.data() + i * samples.taps();
-                       for (int64_t part = 0; part < parts; ++part) {
-                         *dst++ = samples.sum(src + part, offsets, weights, block.inside[i], parts);
-                       }
-                     }
-                   });
+      add_sampling(
+          context, operands,
+          [operands, parts](const ops::SampleBlock<T>& block, const TileContext& tile, int64_t from, int64_t to) {
+            for (int64_t part = 0; part < parts; ++part) {
+              block.sum(operands.input(tile, 0) + from * parts + part, operands.output(tile) + to * parts + part,
+                        parts);
+            }
+          });
     }
     operands.add_narrowing(context);
   }
 
-  // Calls sample(taps, samples, tile, offset of the input map, offset in the output, positions) for all maps.
+  // Calls sample(block, tile, offset of the input map, offset in the output) for all maps.
   template <class T, class Sample>
   void add_sampling(PlanContext& context, const ops::WideOperands<T>& operands, Sample sample) const {
     const Shape& x = context.input(0).shape;
@@ -213,21 +178,35 @@ class GridSample : public Operator {
     const int64_t in_size = x.elements(2, x.rank());
     const int64_t out_size = y.elements(2, y.rank());
     const int64_t blocks = ceil_div(out_size, kPositions);
-    const ops::SampleTaps<T> samples(ops::spatial_extents(x), sampling_.taps_per_axis());
-    const double cost = static_cast<double>(kPositions * samples.taps()) * (static_cast<double>(channels) + 3);
+    const std::vector<int64_t> extents = ops::spatial_extents(x);
+    const auto rank = static_cast<int64_t>(extents.size());
+    const auto taps = static_cast<double>(ops::SampleBlock<T>::tap_count(extents, sampling_.taps_per_axis()));
+    const double cost = kPositions * taps * (static_cast<double>(channels) + 3);
     context.range(y[0] * blocks, cost, [=, this](const TileContext& tile, int64_t begin, int64_t end) {
-      TapBlock<T> taps(samples.taps());
+      ops::SampleBlock<T> block(extents, sampling_.taps_per_axis(), kPositions);
       for (int64_t item = begin; item < end; ++item) {
         const int64_t batch = item / blocks;
         const int64_t first = item % blocks * kPositions;
-        const int64_t count = std::min(kPositions, out_size - first);
-        const auto rank = static_cast<int64_t>(samples.extents().size());
-        taps.locate(sampling_, samples, operands.input(tile, 1) + (batch * out_size + first) * rank, count);
+        locate(operands.input(tile, 1) + (batch * out_size + first) * rank, extents,
+               std::min(kPositions, out_size - first), block);
         for (int64_t map = batch * channels; map < (batch + 1) * channels; ++map) {
-          sample(taps, samples, tile, map * in_size, map * out_size + first, count);
+          sample(block, tile, map * in_size, map * out_size + first);
         }
       }
     });
+  }
+
+  // The samples of `count` positions of the grid, which lists the innermost axis first.
+  template <class T>
+  void locate(const T* grid, const std::vector<int64_t>& extents, int64_t count, ops::SampleBlock<T>& block) const {
+    std::vector<ops::AxisTaps<T>> axes(extents.size());
+    block.clear();
+    for (int64_t i = 0; i < count; ++i, grid += extents.size()) {
+      for (size_t axis = 0; axis < extents.size(); ++axis) {
+        axes[axis] = sampling_.taps(grid[extents.size() - 1 - axis], extents[axis]);
+      }
+      block.add(i, axes.data(), T(1));
+    }
   }
 
   bool only_images_;

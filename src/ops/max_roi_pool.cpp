@@ -5,10 +5,25 @@
 
 #include "base/dispatch_dtype.h"
 #include "graph/registry.h"
+#include "kernels/row/row.h"
 #include "onnxrun/error.h"
 
 namespace onnxrun {
 namespace {
+
+template <class T>
+T larger(T x, T best) {
+  return (x > best) | (x != x) ? x : best;
+}
+
+template <class T>
+void take_larger(const T* src, T* dst, int64_t n) {
+  if constexpr (std::is_same_v<T, float>) {
+    row_kernels().max_strided(dst, src, 1, static_cast<size_t>(n));
+  } else {
+    for (int64_t i = 0; i < n; ++i) dst[i] = larger(src[i], dst[i]);
+  }
+}
 
 class MaxRoiPool : public Operator {
  public:
@@ -32,60 +47,65 @@ class MaxRoiPool : public Operator {
   void plan(PlanContext& context) const override {
     const Shape x = context.input(0).shape;
     const int64_t regions = context.input(1).shape[0];
-    const double cost = static_cast<double>(x[2] * x[3]) * 0.5 + static_cast<double>(pooled_[0] * pooled_[1]) * 5;
+    const double cost = static_cast<double>(x[1]) *
+                        (static_cast<double>(x[2] * x[3]) * 0.2 + static_cast<double>(pooled_[0] * pooled_[1]) * 10);
     dispatch_dtype<FloatTypes>(context.input(0).dtype, [&]<class T>() {
-      context.range(regions * x[1], cost, [=, this](const TileContext& tile, int64_t begin, int64_t end) {
-        for (int64_t item = begin; item < end; ++item) {
-          const int64_t size = pooled_[0] * pooled_[1];
-          pool(tile.input<T>(0), x, tile.input<T>(1) + item / x[1] * 5, item % x[1], tile.output<T>(0) + item * size);
+      context.range(regions, cost, [=, this](const TileContext& tile, int64_t begin, int64_t end) {
+        for (int64_t region = begin; region < end; ++region) {
+          pool(tile.input<T>(0), x, tile.input<T>(1) + region * 5,
+               tile.output<T>(0) + region * x[1] * pooled_[0] * pooled_[1]);
         }
       });
     });
   }
 
  private:
-  struct Extent {
-    float start, bin;
-    int64_t limit;
-    // The pixels of a bin.
-    std::pair<int64_t, int64_t> bin_range(int64_t index) const {
-      const auto clamp = [this](float x) {
-        return static_cast<int64_t>(std::min(std::max(0.0F, x + start), static_cast<float>(limit)));
-      };
-      return {clamp(std::floor(static_cast<float>(index) * bin)),
-              clamp(std::ceil(static_cast<float>(index + 1) * bin))};
-    }
+  struct Range {
+    int64_t begin, end;
   };
 
-  Extent extent(float from, float to, int64_t bins, int64_t limit) const {
+  // The pixels of each bin along an axis of `extent` pixels.
+  std::vector<Range> bins(float from, float to, int64_t count, int64_t extent) const {
     const float first = std::round(from * scale_);
     const float length = std::max(std::round(to * scale_) - first + 1, 1.0F);
-    return {first, length / static_cast<float>(bins), limit};
+    const float bin = length / static_cast<float>(count);
+    const auto clamp = [=](float x) {
+      return static_cast<int64_t>(std::min(std::max(0.0F, x + first), static_cast<float>(extent)));
+    };
+    std::vector<Range> ranges;
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t begin = clamp(std::floor(static_cast<float>(i) * bin));
+      ranges.push_back({begin, std::max(begin, clamp(std::ceil(static_cast<float>(i + 1) * bin)))});
+    }
+    return ranges;
   }
 
+  // One region in all channels.
   template <class T>
-  void pool(const T* src, const Shape& x, const T* roi, int64_t channel, T* dst) const {
+  void pool(const T* src, const Shape& x, const T* roi, T* dst) const {
     const auto batch = static_cast<double>(roi[0]);
     if (!(batch >= 0 && batch < static_cast<double>(x[0]))) {
       throw Error(ErrorCode::run_failed,
                   "a region is of image " + std::to_string(batch) + " of " + std::to_string(x[0]));
     }
-    const T* map = src + (static_cast<int64_t>(batch) * x[1] + channel) * x[2] * x[3];
-    const Extent rows = extent(static_cast<float>(roi[2]), static_cast<float>(roi[4]), pooled_[0], x[2]);
-    const Extent columns = extent(static_cast<float>(roi[1]), static_cast<float>(roi[3]), pooled_[1], x[3]);
-    for (int64_t i = 0; i < pooled_[0]; ++i) {
-      const auto [top, bottom] = rows.bin_range(i);
-      for (int64_t j = 0; j < pooled_[1]; ++j) {
-        const auto [left, right] = columns.bin_range(j);
-        const bool is_empty = top >= bottom || left >= right;
-        T best = is_empty ? T(0.0F) : map[top * x[3] + left];
-        for (int64_t h = top; h < bottom; ++h) {
-          for (int64_t w = left; w < right; ++w) {
-            const T value = map[h * x[3] + w];
-            if (value > best || value != value) best = value;
-          }
+    const auto rows = bins(static_cast<float>(roi[2]), static_cast<float>(roi[4]), pooled_[0], x[2]);
+    const auto columns = bins(static_cast<float>(roi[1]), static_cast<float>(roi[3]), pooled_[1], x[3]);
+    const int64_t first = columns.front().begin;
+    const int64_t width = columns.back().end - first;
+    std::vector<T> best(static_cast<size_t>(width) + 1);  // of the rows of a bin, by column
+    const T* map = src + static_cast<int64_t>(batch) * x[1] * x[2] * x[3] + first;
+    for (int64_t channel = 0; channel < x[1]; ++channel, map += x[2] * x[3]) {
+      for (const Range& row : rows) {
+        const bool has_rows = row.begin < row.end;
+        if (has_rows) std::copy_n(map + row.begin * x[3], width, best.begin());
+        for (int64_t h = row.begin + 1; h < row.end; ++h) take_larger(map + h * x[3], best.data(), width);
+        for (const Range& column : columns) {
+          const T* from = best.data() + (column.begin - first);
+          const int64_t count = has_rows ? column.end - column.begin : 0;
+          T result = count > 0 ? from[0] : T(0.0F);
+          for (int64_t k = 1; k < count; ++k) result = larger(from[k], result);
+          *dst++ = result;
         }
-        *dst++ = best;
       }
     }
   }

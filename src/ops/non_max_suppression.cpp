@@ -140,11 +140,15 @@ class NonMaxSuppression : public Operator {
       if (a_is_number != b_is_number) return a_is_number;
       return scores[a] > scores[b] || (!(scores[a] < scores[b]) && a < b);
     };
-    std::sort(order.begin(), order.end(), is_before);
+    // A heap, for often few boxes are looked at.
+    const auto is_worse = [&](int64_t a, int64_t b) { return is_before(b, a); };
+    std::make_heap(order.begin(), order.end(), is_worse);
     std::vector<int64_t> selected;
     Boxes kept(std::min(order.size(), static_cast<size_t>(most)));
-    for (const int64_t box : order) {
-      if (static_cast<int64_t>(selected.size()) == most) break;
+    while (!order.empty() && static_cast<int64_t>(selected.size()) < most) {
+      std::pop_heap(order.begin(), order.end(), is_worse);
+      const int64_t box = order.back();
+      order.pop_back();
       if (kept.overlap(boxes, static_cast<size_t>(box), iou_threshold)) continue;
       kept.add(boxes, static_cast<size_t>(box));
       selected.push_back(box);

@@ -27,10 +27,17 @@ double resized_length(int64_t input, double scale) {
 
 bool AxisSampling::is_identity() const {
   if (input != output) return false;
-  for (size_t k = 0; k < index.size(); ++k) {
-    const bool is_own = index[k] == static_cast<int64_t>(k / taps);
-    const double weight = weights.empty() ? 1 : weights[k];
-    if (weight != (is_own ? 1 : 0)) return false;
+  for (size_t position = 0; position < static_cast<size_t>(output); ++position) {
+    double own = 0;
+    for (size_t k = position * taps; k < (position + 1) * taps; ++k) {
+      const double weight = weights.empty() ? 1 : weights[k];
+      if (index[k] == static_cast<int64_t>(position)) {
+        own += weight;
+      } else if (weight != 0 || index[k] == kOutside) {
+        return false;
+      }
+    }
+    if (own != 1) return false;
   }
   return true;
 }

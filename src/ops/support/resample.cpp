@@ -17,46 +17,42 @@ namespace {
 
 constexpr int64_t kOutside = AxisSampling::kOutside;
 
-// Axes without weights: rows along the last axis that changes; `inner` elements behind each position stay together.
+// Axes without weights: rows along the last axis that changes, `inner` elements behind each position staying together.
 struct Selection {
-  std::vector<AxisSampling> outer;
-  std::vector<ptrdiff_t> strides;  // of the source, for the outer axes
+  std::vector<int64_t> sources;  // where the rows of one slice of the axes before the first that changes come from
+  int64_t slices = 1, slice_stride = 1;
   AxisSampling row;
-  int64_t row_stride = 1;  // of the source, for rows
   int64_t inner = 1;
   bool doubles = false;  // output positions 2 i and 2 i + 1 are input position i
 
   explicit Selection(const std::vector<AxisSampling>& axes) {
-    size_t last = axes.size();
-    while (last > 1 && axes[last - 1].is_identity()) inner *= axes[--last].output;
-    row = axes[last - 1];
-    row_stride = row.input * inner;
-    outer.assign(axes.begin(), axes.begin() + static_cast<ptrdiff_t>(last) - 1);
-    strides.resize(outer.size());
-    int64_t stride = row_stride;
-    for (size_t axis = outer.size(); axis-- > 0;) {
-      strides[axis] = stride;
-      stride *= outer[axis].input;
+    size_t begin = 0;
+    size_t last = axes.size() - 1;
+    while (begin < last && axes[begin].is_identity()) slices *= axes[begin++].output;
+    while (last > begin && axes[last].is_identity()) inner *= axes[last--].output;
+    row = axes[last];
+    sources = {0};
+    for (size_t axis = begin; axis < last; ++axis) append(axes[axis]);
+    for (int64_t& source : sources) {
+      if (source != kOutside) source *= row.input * inner;
     }
+    slice_stride = row.input * inner;
+    for (size_t axis = begin; axis < last; ++axis) slice_stride *= axes[axis].input;
     doubles = inner == 1 && row.output % 2 == 0;
     for (size_t k = 0; k < row.index.size(); ++k) doubles = doubles && row.index[k] == static_cast<int64_t>(k / 2);
   }
 
-  int64_t row_count() const {
-    int64_t count = 1;
-    for (const AxisSampling& axis : outer) count *= axis.output;
-    return count;
-  }
+  int64_t row_count() const { return slices * static_cast<int64_t>(sources.size()); }
 
-  int64_t source_row(int64_t row_index) const {
-    int64_t offset = 0;
-    for (size_t axis = outer.size(); axis-- > 0;) {
-      const int64_t position = outer[axis].index[static_cast<size_t>(row_index % outer[axis].output)];
-      if (position == kOutside) return kOutside;
-      offset += position * strides[axis];
-      row_index /= outer[axis].output;
+ private:
+  void append(const AxisSampling& axis) {
+    std::vector<int64_t> next;
+    for (const int64_t source : sources) {
+      for (const int64_t position : axis.index) {
+        next.push_back(source == kOutside || position == kOutside ? kOutside : source * axis.input + position);
+      }
     }
-    return offset;
+    sources = std::move(next);
   }
 };
 
@@ -94,18 +90,25 @@ void plan_selection(PlanContext& context, const std::vector<AxisSampling>& axes,
     }
     context.range(selection->row_count(), static_cast<double>(length) * 0.4 + 5,
                   [=](const TileContext& tile, int64_t begin, int64_t end) {
-                    int64_t previous = kOutside;
-                    for (int64_t row = begin; row < end; ++row) {
+                    const auto rows = static_cast<int64_t>(selection->sources.size());
+                    const T* src = tile.input<T>(0) + begin / rows * selection->slice_stride;
+                    const T* previous = nullptr;
+                    for (int64_t row = begin, r = begin % rows; row < end; ++row) {
                       T* dst = tile.output<T>(0) + row * length;
-                      const int64_t source = selection->source_row(row);
-                      if (source == kOutside) {
+                      const int64_t source = selection->sources[static_cast<size_t>(r)];
+                      const T* from = source == kOutside ? nullptr : src + source;
+                      if (!from) {
                         std::fill_n(dst, length, fill);
-                      } else if (source == previous && row > begin) {
+                      } else if (from == previous) {
                         std::copy_n(dst - length, length, dst);
                       } else {
-                        select_row(*selection, tile.input<T>(0) + source, dst, fill);
+                        select_row(*selection, from, dst, fill);
                       }
-                      previous = source;
+                      previous = from;
+                      if (++r == rows) {
+                        r = 0;
+                        src += selection->slice_stride;
+                      }
                     }
                   });
   });
@@ -121,6 +124,24 @@ struct Pass {
   std::vector<int64_t> index;
   std::vector<C> weights;
   C extrapolation = 0;
+  bool has_outside = false;
+  // Input positions whose two output positions have the weights of the first of them, and taps that move along.
+  int64_t doubled_begin = 0, doubled_end = 0;
+
+  void find_doubled() {
+    if (inner != 1 || taps != 2 || has_outside || output != 2 * input || input < 8) return;
+    const auto continues = [this](int64_t i) {
+      for (auto k = static_cast<size_t>(i) * 4; k < static_cast<size_t>(i + 1) * 4; ++k) {
+        if (weights[k] != weights[k + 4] || index[k] + 1 != index[k + 4]) return false;
+      }
+      return true;
+    };
+    const auto is_pair = [this](size_t k) { return index[k] + 1 == index[k + 1]; };
+    doubled_begin = 1;
+    doubled_end = 2;
+    while (doubled_end + 1 < input && continues(doubled_end - 1)) ++doubled_end;
+    if (!is_pair(4) || !is_pair(6)) doubled_end = doubled_begin;
+  }
 
   // The input positions that output positions [begin, end) look at.
   std::pair<int64_t, int64_t> reach(int64_t begin, int64_t end) const {
@@ -135,6 +156,7 @@ struct Pass {
   }
 };
 
+// Rows of `inner` elements: of two taps, of any number.
 template <class C>
 void blend_rows(const Pass<C>& pass, size_t position, const C* __restrict src, C* __restrict dst) {
   const int64_t* index = pass.index.data() + position * pass.taps;
@@ -145,7 +167,6 @@ void blend_rows(const Pass<C>& pass, size_t position, const C* __restrict src, C
     const C* b = src + index[1] * n;
     const C wa = weights[0];
     const C wb = weights[1];
-    if (wb == 0) return static_cast<void>(std::copy_n(a, n, dst));
     for (int64_t i = 0; i < n; ++i) dst[i] = wa * a[i] + wb * b[i];
     return;
   }
@@ -153,18 +174,80 @@ void blend_rows(const Pass<C>& pass, size_t position, const C* __restrict src, C
   for (size_t tap = 0; tap < pass.taps; ++tap) {
     const C* a = src + index[tap] * n;
     const C weight = weights[tap];
-    if (weight == 0) continue;
     for (int64_t i = 0; i < n; ++i) dst[i] += weight * a[i];
   }
 }
 
+// Positions [begin, end) of single elements, or of a few of them side by side.
+template <class C, int kInner, int kTaps>
+void blend_elements(const Pass<C>& pass, const C* __restrict src, C* __restrict dst, int64_t begin, int64_t end) {
+  const int64_t* index = pass.index.data() + begin * kTaps;
+  const C* weights = pass.weights.data() + begin * kTaps;
+  for (int64_t position = begin; position < end; ++position, index += kTaps, weights += kTaps, dst += kInner) {
+    for (int k = 0; k < kInner; ++k) {
+      C sum = weights[0] * src[index[0] * kInner + k];
+      for (int tap = 1; tap < kTaps; ++tap) sum += weights[tap] * src[index[tap] * kInner + k];
+      dst[k] = sum;
+    }
+  }
+}
+
+// The same with any number of taps, in four chains for each element.
 template <class C>
-C blend_one(const Pass<C>& pass, size_t position, const C* src) {
-  const int64_t* index = pass.index.data() + position * pass.taps;
-  const C* weights = pass.weights.data() + position * pass.taps;
-  C sum = 0;
-  for (size_t tap = 0; tap < pass.taps; ++tap) sum += weights[tap] * src[index[tap]];
-  return sum;
+void blend_elements(const Pass<C>& pass, const C* __restrict src, C* __restrict dst, int64_t begin, int64_t end) {
+  const auto taps = static_cast<int64_t>(pass.taps);
+  const int64_t n = pass.inner;
+  for (int64_t position = begin; position < end; ++position) {
+    const int64_t* index = pass.index.data() + position * taps;
+    const C* weights = pass.weights.data() + position * taps;
+    for (int64_t k = 0; k < n; ++k) {
+      C chains[4] = {};
+      int64_t tap = 0;
+      if (n == 1 && index[taps - 1] - index[0] == taps - 1) {
+        const C* run = src + index[0];
+        for (; tap + 4 <= taps; tap += 4) {
+          for (int64_t c = 0; c < 4; ++c) chains[c] += weights[tap + c] * run[tap + c];
+        }
+      }
+      for (; tap + 4 <= taps; tap += 4) {
+        for (int64_t c = 0; c < 4; ++c) chains[c] += weights[tap + c] * src[index[tap + c] * n + k];
+      }
+      for (; tap < taps; ++tap) chains[0] += weights[tap] * src[index[tap] * n + k];
+      *dst++ = (chains[0] + chains[1]) + (chains[2] + chains[3]);
+    }
+  }
+}
+
+// Twice the extent by two taps, whose weights alternate but for the ends: runs over even and odd positions together.
+template <class C>
+void blend_doubled(const Pass<C>& pass, const C* __restrict src, C* __restrict dst) {
+  const int64_t begin = 2 * pass.doubled_begin;
+  const int64_t end = 2 * pass.doubled_end;
+  blend_elements<C, 1, 2>(pass, src, dst, 0, begin);
+  const int64_t* index = pass.index.data() + begin * 2;
+  const C* weights = pass.weights.data() + begin * 2;
+  const C w0 = weights[0], w1 = weights[1], w2 = weights[2], w3 = weights[3];
+  const C* even = src + index[0];
+  const C* odd = src + index[2];
+  C* out = dst + begin;
+  for (int64_t i = 0; i < (end - begin) / 2; ++i) {
+    out[2 * i] = w0 * even[i] + w1 * even[i + 1];
+    out[2 * i + 1] = w2 * odd[i] + w3 * odd[i + 1];
+  }
+  blend_elements<C, 1, 2>(pass, src, dst + end, end, pass.output);
+}
+
+// Positions [begin, end) of a slice.
+template <class C>
+void run_positions(const Pass<C>& pass, const C* src, C* dst, int64_t begin, int64_t end) {
+  if (pass.doubled_begin < pass.doubled_end && begin == 0 && end == pass.output) return blend_doubled(pass, src, dst);
+  if (pass.inner == 1 && pass.taps == 2) return blend_elements<C, 1, 2>(pass, src, dst, begin, end);
+  if (pass.inner == 1 && pass.taps == 4) return blend_elements<C, 1, 4>(pass, src, dst, begin, end);
+  if (pass.inner == 3 && pass.taps == 2) return blend_elements<C, 3, 2>(pass, src, dst, begin, end);
+  if (pass.inner < 8) return blend_elements(pass, src, dst, begin, end);
+  for (int64_t position = begin; position < end; ++position, dst += pass.inner) {
+    blend_rows(pass, static_cast<size_t>(position), src, dst);
+  }
 }
 
 // Output positions [begin, end) of `outer` slices; `src` begins at input position `src_begin` and has `src_count`.
@@ -173,16 +256,17 @@ void run_pass(const Pass<C>& pass, const C* src, C* dst, int64_t outer, int64_t 
               int64_t src_count) {
   for (int64_t slice = 0; slice < outer; ++slice) {
     const C* from = src + (slice * src_count - src_begin) * pass.inner;
-    for (int64_t position = begin; position < end; ++position) {
-      const auto at = static_cast<size_t>(position);
-      if (pass.index[at * pass.taps] == kOutside) {
+    if (!pass.has_outside) {
+      run_positions(pass, from, dst, begin, end);
+      dst += (end - begin) * pass.inner;
+      continue;
+    }
+    for (int64_t position = begin; position < end; ++position, dst += pass.inner) {
+      if (pass.index[static_cast<size_t>(position) * pass.taps] == kOutside) {
         std::fill_n(dst, pass.inner, pass.extrapolation);
-      } else if (pass.inner == 1) {
-        *dst = blend_one(pass, at, from);
       } else {
-        blend_rows(pass, at, from, dst);
+        run_positions(pass, from, dst, position, position + 1);
       }
-      dst += pass.inner;
     }
   }
 }
@@ -239,6 +323,8 @@ Pass<C> make_pass(const AxisSampling& axis, int64_t outer, int64_t inner, float 
   pass.extrapolation = static_cast<C>(extrapolation_value);
   pass.weights.assign(axis.weights.begin(), axis.weights.end());
   if (pass.weights.empty()) pass.weights.assign(pass.index.size(), C(1));
+  pass.has_outside = std::find(pass.index.begin(), pass.index.end(), kOutside) != pass.index.end();
+  pass.find_doubled();
   return pass;
 }
 

@@ -23,33 +23,112 @@ AxisTaps<T> linear_taps(T x, int64_t extent) {
   return {{low, low + 1 < extent ? low + 1 : -1}, {1 - fraction, fraction}};
 }
 
-// Samples of an N-dimensional map between its pixels: `taps` pixels each, with their offsets in the map and weights.
+// Samples of N-dimensional maps between their pixels, at places that many maps have in common.
 template <class T>
-class SampleTaps {
+class SampleBlock {
  public:
-  SampleTaps(std::vector<int64_t> extents, int taps_per_axis) : extents_(std::move(extents)), per_axis_(taps_per_axis) {
-    for (size_t axis = 0; axis < extents_.size(); ++axis) taps_ *= per_axis_;
+  // For up to `capacity` samples of maps of these extents.
+  SampleBlock(std::vector<int64_t> extents, int taps_per_axis, int64_t capacity)
+      : extents_(std::move(extents)),
+        per_axis_(taps_per_axis),
+        capacity_(capacity),
+        taps_(tap_count(extents_, per_axis_)) {
+    offsets_.resize(static_cast<size_t>(taps_ * capacity));
+    weights_.resize(offsets_.size());
+    position_.resize(static_cast<size_t>(capacity));
+    count_.resize(static_cast<size_t>(capacity));
+    clear();
   }
 
-  int taps() const { return taps_; }
-  const std::vector<int64_t>& extents() const { return extents_; }
+  static int64_t tap_count(const std::vector<int64_t>& extents, int taps_per_axis) {
+    int64_t count = 1;
+    for (size_t axis = 0; axis < extents.size(); ++axis) count *= taps_per_axis;
+    return count;
+  }
 
-  // Every product of the taps of all axes, times `factor`. Returns whether all are inside.
+  void clear() {
+    inside_ = 0;
+    partial_ = capacity_;
+  }
+
+  // Sample `position`: every product of the taps of all axes, times `factor`.
+  void add(int64_t position, const AxisTaps<T>* axes, T factor) {
+    int64_t* offsets = offsets_.data() + inside_ * taps_;
+    T* weights = weights_.data() + inside_ * taps_;
+    if (combine(axes, factor, offsets, weights)) {
+      position_[static_cast<size_t>(inside_++)] = position;
+      return;
+    }
+    // Samples with pixels outside are kept at the end, with the other pixels alone.
+    --partial_;
+    int64_t count = 0;
+    for (int64_t tap = 0; tap < taps_; ++tap) {
+      if (offsets[tap] < 0) continue;
+      const int64_t offset = offsets[tap];
+      const T weight = weights[tap];
+      offsets_[static_cast<size_t>(partial_ * taps_ + count)] = offset;
+      weights_[static_cast<size_t>(partial_ * taps_ + count)] = weight;
+      ++count;
+    }
+    position_[static_cast<size_t>(partial_)] = position;
+    count_[static_cast<size_t>(partial_)] = count;
+  }
+
+  // dst[position * step] = the sample of a map whose pixels are `step` elements apart.
+  void sum(const T* map, T* dst, int64_t step = 1) const {
+    if (taps_ == 4) {
+      sum_inside<4>(map, dst, step);
+    } else {
+      sum_inside<0>(map, dst, step);
+    }
+    for (int64_t i = partial_; i < capacity_; ++i) {
+      const int64_t* offsets = offsets_.data() + i * taps_;
+      const T* weights = weights_.data() + i * taps_;
+      T total = 0;
+      for (int64_t tap = 0; tap < count_[static_cast<size_t>(i)]; ++tap)
+        total += weights[tap] * map[offsets[tap] * step];
+      dst[position_[static_cast<size_t>(i)] * step] = total;
+    }
+  }
+
+  // With one tap each: dst[position] = the pixel, or zero outside. For every element type.
+  template <class Element>
+  void pick(const Element* map, Element* dst) const {
+    for (int64_t i = 0; i < inside_; ++i)
+      dst[position_[static_cast<size_t>(i)]] = map[offsets_[static_cast<size_t>(i)]];
+    for (int64_t i = partial_; i < capacity_; ++i) dst[position_[static_cast<size_t>(i)]] = Element{};
+  }
+
+ private:
+  // kTaps 0: any number.
+  template <int kTaps>
+  void sum_inside(const T* map, T* dst, int64_t step) const {
+    const int64_t taps = kTaps == 0 ? taps_ : kTaps;
+    const int64_t* offsets = offsets_.data();
+    const T* weights = weights_.data();
+    for (int64_t i = 0; i < inside_; ++i, offsets += taps, weights += taps) {
+      T total = weights[0] * map[offsets[0] * step];
+      for (int64_t tap = 1; tap < taps; ++tap) total += weights[tap] * map[offsets[tap] * step];
+      dst[position_[static_cast<size_t>(i)] * step] = total;
+    }
+  }
+
+  // The taps of a sample; -1 is an offset outside. Returns whether all are inside.
   bool combine(const AxisTaps<T>* axes, T factor, int64_t* offsets, T* weights) const {
     offsets[0] = 0;
     weights[0] = factor;
-    int count = 1;
+    int64_t count = 1;
     bool inside = true;
     for (size_t axis = 0; axis < extents_.size(); ++axis) {
       // From behind, so that nothing is overwritten before it is read.
-      for (int k = count; k-- > 0;) {
+      for (int64_t k = count; k-- > 0;) {
         const int64_t offset = offsets[k];
         const T weight = weights[k];
         for (int tap = per_axis_; tap-- > 0;) {
           const int64_t index = axes[axis].index[tap];
+          inside = inside && index >= 0;
           offsets[k * per_axis_ + tap] = offset < 0 || index < 0 ? -1 : offset * extents_[axis] + index;
           weights[k * per_axis_ + tap] = weight * axes[axis].weight[tap];
-          inside = inside && index >= 0;
         }
       }
       count *= per_axis_;
@@ -57,23 +136,12 @@ class SampleTaps {
     return inside;
   }
 
-  // The value of a sample of a map whose pixels are `step` elements apart.
-  T sum(const T* map, const int64_t* offsets, const T* weights, bool inside, int64_t step = 1) const {
-    if (inside && taps_ == 4) {
-      return weights[0] * map[offsets[0] * step] + weights[1] * map[offsets[1] * step] +
-             (weights[2] * map[offsets[2] * step] + weights[3] * map[offsets[3] * step]);
-    }
-    T total = 0;
-    for (int tap = 0; tap < taps_; ++tap) {
-      if (offsets[tap] >= 0) total += weights[tap] * map[offsets[tap] * step];
-    }
-    return total;
-  }
-
- private:
   std::vector<int64_t> extents_;
   int per_axis_;
-  int taps_ = 1;
+  int64_t capacity_, taps_;
+  int64_t inside_ = 0, partial_ = 0;  // samples [0, inside_) have all taps, [partial_, capacity_) some
+  std::vector<int64_t> offsets_, position_, count_;
+  std::vector<T> weights_;
 };
 
 }  // namespace onnxrun::ops
