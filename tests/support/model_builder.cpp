@@ -46,7 +46,7 @@ void write(const ValueType& type, proto::TypeProto& proto) {
 
 void write(const ModelBuilder::AttributeArgument& value, proto::AttributeProto& proto) {
   // The numbers of AttributeProto.AttributeType.
-  constexpr int kTypes[] = {2, 1, 3, 7, 6, 4, 5};
+  constexpr int kTypes[] = {2, 1, 3, 7, 6, 4, 5, 8};
   proto.set_type(kTypes[value.index()]);
   if (const auto* integer = std::get_if<int64_t>(&value)) proto.set_i(*integer);
   if (const auto* number = std::get_if<float>(&value)) proto.set_f(*number);
@@ -55,6 +55,9 @@ void write(const ModelBuilder::AttributeArgument& value, proto::AttributeProto& 
     proto.mutable_ints()->Add(list->begin(), list->end());
   if (const auto* list = std::get_if<std::vector<float>>(&value))
     proto.mutable_floats()->Add(list->begin(), list->end());
+  if (const auto* list = std::get_if<std::vector<std::string>>(&value)) {
+    for (const std::string& text : *list) proto.add_strings(text);
+  }
   if (const auto* tensor = std::get_if<Tensor>(&value)) write(*tensor, *proto.mutable_t());
   if (const auto* body = std::get_if<const ModelBuilder::Body*>(&value)) *proto.mutable_g() = (*body)->proto();
 }
