@@ -70,10 +70,10 @@ TEST(CausalConvWithState, RefusesWhatDoesNotFit) {
     expect_op_error({.op = "CausalConvWithState", .inputs = std::move(inputs), .outputs = {x, x}, .opset = 27},
                     ErrorCode::invalid_model, text);
   };
-  expect({x, floats({2, 1, 1}, {1, 2})}, "the weights must be [C, 1, k]");
+  expect({x, floats({2, 1, 1}, {1, 2})}, "input 1 must have shape [1,1,1]");
   expect({x, floats({1, 1, 0}, {})}, "the kernel is empty");
-  expect({x, x, floats({2}, {1, 2})}, "the bias has shape [2]");
-  expect({x, x, Value(), x}, "past_state must have shape [1,1,0]");
+  expect({x, x, floats({2}, {1, 2})}, "input 2 must have shape [1]");
+  expect({x, x, Value(), x}, "input 3 must have shape [1,1,0]");
   expect({floats({1, 1}, {1}), x}, "must have rank 3");
 }
 

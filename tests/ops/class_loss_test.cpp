@@ -70,10 +70,10 @@ TEST(NegativeLogLikelihoodLoss, RefusesWhatDoesNotFit) {
   test.inputs[1] = integers({2, 2}, {2, 3, 0, 2});
   expect_op_error(test, ErrorCode::run_failed, "target 3 is none of 3 classes");
   test.inputs[1] = integers({2, 3}, {0, 0, 0, 0, 0, 0});
-  expect_op_error(test, ErrorCode::invalid_model, "do not fit");
+  expect_op_error(test, ErrorCode::invalid_model, "input 1 must have shape [2,2]");
   test = good;
   test.inputs[2] = floats({2}, {1, 1});
-  expect_op_error(test, ErrorCode::invalid_model, "the weights must be [3]");
+  expect_op_error(test, ErrorCode::invalid_model, "input 2 must have shape [3]");
   test = good;
   test.attributes = {{"reduction", std::string("max")}};
   expect_op_error(test, ErrorCode::invalid_model, "'reduction'");
