@@ -8,6 +8,7 @@
 #include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/attention_shapes.h"
+#include "ops/support/shape_checks.h"
 
 namespace onnxrun {
 namespace {
@@ -62,13 +63,7 @@ class Attention : public Operator {
     const DimShape scores = {shapes->batch, shapes->q_heads, shapes->queries, keys};
     context.set_shape(kScores, scores);
     if (context.has_input(kMask)) check_mask(context, scores);
-    if (context.has_input(kValidKeys)) {
-      const DimShape& valid = context.shape(kValidKeys);
-      if (valid.has_rank() && (valid.rank() != 1 || ops::differ(valid[0], shapes->batch))) {
-        context.fail("nonpad_kv_seqlen must have shape [" + shapes->batch.to_string() + "], it has " +
-                     valid.to_string());
-      }
-    }
+    ops::check_shape(context, kValidKeys, {shapes->batch});
   }
 
   void plan(PlanContext& context) const override {

@@ -4,8 +4,8 @@
 
 #include "graph/registry.h"
 #include "kernels/unary/unary.h"
-#include "ops/support/attention_shapes.h"
 #include "ops/support/float_block.h"
+#include "ops/support/shape_checks.h"
 
 namespace onnxrun {
 namespace {
@@ -18,31 +18,16 @@ class CausalConvWithState : public Operator {
       : activates_(attributes.one_of("activation", {"none", "silu", "swish"}) != "none") {}
 
   void infer(InferContext& context) const override {
-    const DimShape& x = context.shape(0);
-    const DimShape& weight = context.shape(1);
-    context.set_output(0, context.dtype(0), x);
+    context.set_output(0, context.dtype(0), context.shape(0));
     context.set_dtype(1, context.dtype(0));
-    const Dim batch = extent(context, 0, 3, 0);
-    const Dim channels = extent(context, 0, 3, 1);
-    if (ops::differ(extent(context, 1, 3, 0), channels) || ops::differ(extent(context, 1, 3, 1), 1)) {
-      context.fail("the weights must be [C, 1, k], they have shape " + weight.to_string() + " for an input of " +
-                   x.to_string());
-    }
-    const Dim taps = extent(context, 1, 3, 2);
+    const Dim batch = ops::extent_of_rank(context, 0, 3, 0);
+    const Dim channels = ops::extent_of_rank(context, 0, 3, 1);
+    const Dim taps = ops::extent_of_rank(context, 1, 3, 2);
     if (taps.is(0)) context.fail("the kernel is empty");
-    if (context.has_input(2) && ops::differ(extent(context, 2, 1, 0), channels)) {
-      context.fail("the bias has shape " + context.shape(2).to_string() + " for " + channels.to_string() + " channels");
-    }
     const Dim state = taps - 1;
-    if (context.has_input(3)) {
-      const Dim want[] = {batch, channels, state};
-      for (size_t k = 0; k < 3; ++k) {
-        if (ops::differ(extent(context, 3, 3, k), want[k])) {
-          context.fail("past_state must have shape " + DimShape{batch, channels, state}.to_string() + ", it has " +
-                       context.shape(3).to_string());
-        }
-      }
-    }
+    ops::check_shape(context, 1, {channels, 1, taps});
+    ops::check_shape(context, 2, {channels});
+    ops::check_shape(context, 3, {batch, channels, state});
     context.set_shape(1, {batch, channels, state});
   }
 
@@ -89,17 +74,6 @@ class CausalConvWithState : public Operator {
   }
 
  private:
-  // Extent `axis` of input `i`, which must have the rank.
-  static Dim extent(const InferContext& context, size_t i, size_t rank, size_t axis) {
-    const DimShape& shape = context.shape(i);
-    if (!shape.has_rank()) return Dim::unknown();
-    if (shape.rank() != rank) {
-      context.fail("input " + std::to_string(i) + " must have rank " + std::to_string(rank) + ", its shape is " +
-                   shape.to_string());
-    }
-    return shape[axis];
-  }
-
   bool activates_;
 };
 

@@ -9,9 +9,9 @@
 
 #include "base/checked.h"
 #include "graph/registry.h"
-#include "ops/support/attention_shapes.h"
 #include "ops/support/float_block.h"
 #include "ops/support/indices.h"
+#include "ops/support/shape_checks.h"
 
 namespace onnxrun {
 namespace {
@@ -33,7 +33,6 @@ class ClassLoss : public Operator {
 
   void infer(InferContext& context) const override {
     const DimShape& scores = context.shape(0);
-    const DimShape& target = context.shape(1);
     context.set_dtype(0, context.dtype(0));
     if (reduction_ != "none") context.set_shape(0, std::vector<Dim>{});
     context.set_output(1, context.dtype(0), scores);
@@ -41,15 +40,8 @@ class ClassLoss : public Operator {
     if (scores.rank() < 2) context.fail("the scores must be [N, C, ...], their shape is " + scores.to_string());
     std::vector<Dim> samples(scores.begin(), scores.end());
     samples.erase(samples.begin() + 1);
-    bool fits = !target.has_rank() || target.rank() == samples.size();
-    for (size_t k = 0; fits && k < target.rank(); ++k) fits = !ops::differ(target[k], samples[k]);
-    if (!fits) context.fail("targets of " + target.to_string() + " do not fit scores of " + scores.to_string());
-    if (context.has_input(2)) {
-      const DimShape& weight = context.shape(2);
-      if (weight.has_rank() && (weight.rank() != 1 || ops::differ(weight[0], scores[1]))) {
-        context.fail("the weights must be [" + scores[1].to_string() + "], their shape is " + weight.to_string());
-      }
-    }
+    ops::check_shape(context, 1, samples);
+    ops::check_shape(context, 2, {scores[1]});
     if (reduction_ == "none") context.set_shape(0, std::move(samples));
   }
 

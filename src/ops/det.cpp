@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "graph/registry.h"
-#include "ops/support/attention_shapes.h"
 #include "ops/support/float_block.h"
+#include "ops/support/shape_checks.h"
 
 namespace onnxrun {
 namespace {

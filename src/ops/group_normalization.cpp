@@ -6,19 +6,10 @@
 #include "onnxrun/error.h"
 #include "ops/support/elementwise.h"
 #include "ops/support/row_normalization.h"
+#include "ops/support/shape_checks.h"
 
 namespace onnxrun {
 namespace {
-
-void check_parameters(const InferContext& context, const Dim& count) {
-  for (size_t i = 1; i < 3; ++i) {
-    const DimShape& shape = context.shape(i);
-    if (shape.has_rank() && (shape.rank() != 1 || (shape[0].is_number() && count.is_number() && shape[0] != count))) {
-      context.fail("input " + std::to_string(i) + " must have shape [" + count.to_string() + "], it has " +
-                   shape.to_string());
-    }
-  }
-}
 
 // [N, C, ...] as [N, groups, channels of a group, elements of a map].
 std::vector<int64_t> grouped(const Shape& x, int64_t groups) {
@@ -41,7 +32,8 @@ class InstanceNormalization : public Operator {
   void infer(InferContext& context) const override {
     ops::infer_same(context);
     check_rank(context);
-    check_parameters(context, context.shape(0).has_rank() ? context.shape(0)[1] : Dim::unknown());
+    const Dim channels = context.shape(0).has_rank() ? context.shape(0)[1] : Dim::unknown();
+    for (const size_t i : {size_t{1}, size_t{2}}) ops::check_shape(context, i, {channels});
   }
 
   void plan(PlanContext& context) const override {
@@ -76,7 +68,9 @@ class GroupNormalization : public Operator {
     if (channels.is_number() && channels.number() % groups_ != 0) {
       context.fail(channels.to_string() + " channels cannot be divided into " + std::to_string(groups_) + " groups");
     }
-    check_parameters(context, by_channel_ ? channels : Dim(groups_));
+    for (const size_t i : {size_t{1}, size_t{2}}) {
+      ops::check_shape(context, i, {by_channel_ ? channels : Dim(groups_)});
+    }
   }
 
   void plan(PlanContext& context) const override {

@@ -8,6 +8,7 @@
 #include "onnxrun/error.h"
 #include "ops/support/attention_shapes.h"
 #include "ops/support/float_block.h"
+#include "ops/support/shape_checks.h"
 
 namespace onnxrun {
 namespace {

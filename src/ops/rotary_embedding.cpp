@@ -5,9 +5,9 @@
 #include "base/dispatch_dtype.h"
 #include "graph/registry.h"
 #include "onnxrun/error.h"
-#include "ops/support/attention_shapes.h"
 #include "ops/support/elementwise.h"
 #include "ops/support/float_block.h"
+#include "ops/support/shape_checks.h"
 
 namespace onnxrun {
 namespace {
@@ -47,12 +47,12 @@ class RotaryEmbedding : public Operator {
     const Dim& length = x[x.rank() - 2];
     for (const size_t i : {size_t{1}, size_t{2}}) {
       if (context.has_input(3)) {
-        check(context, i, {Dim::unknown(), half});
+        ops::check_shape(context, i, {Dim::unknown(), half});
       } else {
-        check(context, i, {x[0], length, half});
+        ops::check_shape(context, i, {x[0], length, half});
       }
     }
-    if (context.has_input(3)) check(context, 3, {x[0], length});
+    ops::check_shape(context, 3, {x[0], length});
   }
 
   void plan(PlanContext& context) const override {
@@ -76,16 +76,6 @@ class RotaryEmbedding : public Operator {
   }
 
  private:
-  static void check(const InferContext& context, size_t i, const DimShape& want) {
-    const DimShape& shape = context.shape(i);
-    bool fits = !shape.has_rank() || shape.rank() == want.rank();
-    for (size_t k = 0; fits && k < shape.rank(); ++k) fits = !ops::differ(shape[k], want[k]);
-    if (!fits) {
-      context.fail("input " + std::to_string(i) + " must have shape " + want.to_string() + ", it has " +
-                   shape.to_string());
-    }
-  }
-
   // The token, counted through the batch, that a row belongs to.
   static int64_t position(const Extents& extents, int64_t row) {
     if (!extents.heads_outside) return row / extents.heads;

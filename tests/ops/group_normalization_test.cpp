@@ -3,18 +3,10 @@
 #include <cmath>
 
 #include "support/op_tester.h"
+#include "support/sample.h"
 
 namespace onnxrun {
 namespace {
-
-std::vector<double> sample(size_t count, uint32_t seed) {
-  std::vector<double> values(count);
-  for (double& value : values) {
-    seed = seed * 1664525 + 1013904223;
-    value = static_cast<double>(seed >> 20) / 1024 - 2;
-  }
-  return values;
-}
 
 // [N, C, inner] in groups of channels; `scale` and `bias` by channel.
 std::vector<double> group_normalize(const std::vector<double>& x, size_t channels, size_t inner, size_t groups,

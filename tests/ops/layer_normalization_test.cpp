@@ -4,19 +4,10 @@
 #include <limits>
 
 #include "support/op_tester.h"
+#include "support/sample.h"
 
 namespace onnxrun {
 namespace {
-
-// Numbers without a pattern, in [-2, 2).
-std::vector<double> sample(size_t count, uint32_t seed) {
-  std::vector<double> values(count);
-  for (double& value : values) {
-    seed = seed * 1664525 + 1013904223;
-    value = static_cast<double>(seed >> 20) / 1024 - 2;
-  }
-  return values;
-}
 
 struct Normalized {
   std::vector<double> y, mean, inverse;

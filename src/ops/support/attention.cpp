@@ -4,6 +4,7 @@
 #include <limits>
 #include <memory>
 
+#include "kernels/attention/attention.h"
 #include "kernels/unary/unary.h"
 #include "onnxrun/error.h"
 #include "ops/support/attention_kernel.h"
@@ -37,7 +38,8 @@ namespace {
 constexpr int64_t kMaxRows = 64;                         // queries of a tile
 constexpr int64_t kMaxScoreBytes = int64_t{512} * 1024;  // of a tile, but for the least number of rows
 constexpr int64_t kMinRows = 8;
-constexpr int64_t kBlock = 512;  // elements of a mask that are converted at a time
+constexpr int64_t kDirectRows = 8;  // queries that share a head and are fewer than packing it is worth
+constexpr int64_t kBlock = 512;     // elements of a mask that are converted at a time
 
 void cap(float* row, int64_t n, double softcap) {
   const auto count = static_cast<size_t>(n);
@@ -127,11 +129,18 @@ class Planner {
     if (attention.scores) score_type_ = context.output(*attention.scores).dtype;
     block_ = std::clamp<int64_t>(kMaxScoreBytes / (stride_ * static_cast<int64_t>(sizeof(C))), kMinRows, kMaxRows);
     block_ = std::min(block_, std::max<int64_t>(1, queries_));
+    const int64_t sharing = queries_ * attention.q_heads / std::max<int64_t>(1, attention.kv_heads);
+    const bool is_plain = std::is_same_v<C, float> && q_type_ == DType::float32 && y_type_ == DType::float32 &&
+                          key_.dtype == DType::float32 && value_.dtype == DType::float32;
+    if (is_plain && sharing <= kDirectRows) direct_rows_ = sharing;
   }
 
   void plan(PlanContext& context) {
     if (attention_.present_key) copy_present(context, 1, attention_.past_key, *attention_.present_key, key_);
     if (attention_.present_value) copy_present(context, 2, attention_.past_value, *attention_.present_value, value_);
+    context.flush_denormals();
+    reserve_scratch(context);
+    if (direct_rows_ > 0) return plan_direct(context);
     const size_t head_bytes = kernel_.packed_elements() * sizeof(C);
     const int64_t heads = batch_ * attention_.kv_heads;
     size_t shared_bytes = 0;
@@ -139,7 +148,6 @@ class Planner {
       throw Error(ErrorCode::limit, "the keys and values are too large");
     }
     context.share(shared_bytes);
-    reserve_scratch(context);
     const int64_t chunks = kernel_.chunk_count();
     const auto pack_cost = static_cast<double>(kernel_.chunk_length() * (head_size_ + value_.size)) * 0.3;
     const int64_t blocks = ceil_div(queries_, block_);
@@ -152,7 +160,6 @@ class Planner {
                   [self, blocks](const TileContext& tile) {
                     self->run(tile, tile.tile / blocks, tile.tile % blocks * self->block_);
                   });
-    context.flush_denormals();
     context.implementation("packed heads");
   }
 
@@ -160,6 +167,16 @@ class Planner {
   struct Range {
     int64_t begin, end;
   };
+
+  void plan_direct(PlanContext& context) {
+    const auto products = static_cast<double>(direct_rows_ * keys_) * static_cast<double>(head_size_ + value_.size);
+    const auto self = std::make_shared<const Planner>(std::move(*this));
+    if constexpr (std::is_same_v<C, float>) {
+      context.phase(self->batch_ * self->attention_.kv_heads, products * 0.05 + 20,
+                    [self](const TileContext& tile) { self->run_direct(tile, tile.tile); });
+    }
+    context.implementation("direct");
+  }
 
   static int64_t length(const Shape& shape) { return shape[shape.rank() - 2]; }
 
@@ -192,12 +209,14 @@ class Planner {
 
   void reserve_scratch(PlanContext& context) {
     const auto bytes = [](int64_t elements) { return align_up(static_cast<size_t>(elements) * sizeof(C), 64); };
-    size_t size = bytes(block_ * stride_);
+    const int64_t rows = std::max(block_, direct_rows_);
+    size_t size = bytes(rows * stride_);
     q_at_ = size;
-    if (q_type_ != kDTypeOf<C>) size += bytes(block_ * head_size_);
+    if (direct_rows_ > 0 || q_type_ != kDTypeOf<C>) size += bytes(rows * head_size_);
     y_at_ = size;
-    if (y_type_ != kDTypeOf<C>) size += bytes(block_ * value_.size);
-    context.scratch(std::max(size, kernel_.scratch_elements() * sizeof(C)));
+    if (direct_rows_ > 0 || y_type_ != kDTypeOf<C>) size += bytes(rows * value_.size);
+    if (direct_rows_ == 0) size = std::max(size, kernel_.scratch_elements() * sizeof(C));
+    context.scratch(size);
   }
 
   C* packed(const TileContext& tile, int64_t head) const {
@@ -237,6 +256,67 @@ class Planner {
     return begin < end ? Range{begin, end} : Range{0, 0};
   }
 
+  // The keys that any of `count` queries needs.
+  Range covered(const TileContext& tile, int64_t b, int64_t first, int64_t count) const {
+    if (attention_.scores) return {0, keys_};
+    Range all = {keys_, 0};
+    for (int64_t i = first; i < first + count; ++i) {
+      const Range part = range(tile, b, i);
+      if (part.begin < part.end) all = {std::min(all.begin, part.begin), std::max(all.end, part.end)};
+    }
+    return all.begin < all.end ? all : Range{0, 0};
+  }
+
+  // Calls body(rows, stride, first, count) for the stretches of keys or values [begin, end) that lie in one place.
+  template <class Body>
+  static void each_stretch(const TileContext& tile, size_t i, std::optional<size_t> past, const HeadSource& source,
+                           int64_t b, int64_t h, const Range& all, const Body& body) {
+    const int64_t split = std::clamp(source.past, all.begin, all.end);
+    if (all.begin < split) {
+      body(tile.input<float>(*past) + source.past_layout.at(b, h, all.begin), source.past_layout.row, all.begin,
+           static_cast<size_t>(split - all.begin));
+    }
+    if (split < all.end) {
+      body(tile.input<float>(i) + source.layout.at(b, h, split - source.past), source.layout.row, split,
+           static_cast<size_t>(all.end - split));
+    }
+  }
+
+  // All queries that share one head of keys and values, which are read where they lie.
+  void run_direct(const TileContext& tile, int64_t kv_head) const {
+    const int64_t b = kv_head / attention_.kv_heads;
+    const int64_t g = kv_head % attention_.kv_heads;
+    const int64_t first_head = g * (attention_.q_heads / attention_.kv_heads);
+    const auto rows = static_cast<size_t>(direct_rows_);
+    auto* scores = reinterpret_cast<float*>(tile.scratch);
+    auto* q = reinterpret_cast<float*>(tile.scratch + q_at_);
+    auto* y = reinterpret_cast<float*>(tile.scratch + y_at_);
+    for (int64_t r = 0; r < direct_rows_; ++r) {
+      const float* src = tile.input<float>(0) + q_.at(b, first_head + r / queries_, r % queries_);
+      row_kernels().scale_shift(src, q + r * head_size_, static_cast<size_t>(head_size_),
+                                static_cast<float>(attention_.scale), 0);
+    }
+    const Range all = covered(tile, b, 0, queries_);
+    each_stretch(tile, 1, attention_.past_key, key_, b, g, all,
+                 [&](const float* keys, int64_t stride, int64_t first, size_t count) {
+                   attention_kernels().score(q, rows, static_cast<size_t>(head_size_), keys, stride, count,
+                                             scores + first, stride_);
+                 });
+    for (int64_t r = 0; r < direct_rows_; ++r) {
+      finish_row(tile, b, first_head + r / queries_, r % queries_, all, scores + r * stride_);
+    }
+    std::fill_n(y, direct_rows_ * value_.size, 0.0F);
+    each_stretch(tile, 2, attention_.past_value, value_, b, g, all,
+                 [&](const float* values, int64_t stride, int64_t first, size_t count) {
+                   attention_kernels().weigh(scores + first, stride_, rows, values, stride, count,
+                                             static_cast<size_t>(value_.size), y);
+                 });
+    for (int64_t r = 0; r < direct_rows_; ++r) {
+      std::copy_n(y + r * value_.size, value_.size,
+                  tile.output<float>(0) + y_.at(b, first_head + r / queries_, r % queries_));
+    }
+  }
+
   // Queries [first, first + block) of one head.
   void run(const TileContext& tile, int64_t head, int64_t first) const {
     const int64_t b = head / attention_.q_heads;
@@ -255,13 +335,7 @@ class Planner {
       q = wide;
       q_stride = head_size_;
     }
-    Range all = {attention_.scores ? 0 : keys_, attention_.scores ? keys_ : 0};
-    for (int64_t i = 0; i < count; ++i) {
-      const Range part = range(tile, b, first + i);
-      if (part.begin == part.end) continue;
-      all = {std::min(all.begin, part.begin), std::max(all.end, part.end)};
-    }
-    if (all.begin >= all.end) all = {0, 0};
+    Range all = covered(tile, b, first, count);
     // Whole chunks, for weigh() reads them.
     all.begin = all.begin / kernel_.chunk_length() * kernel_.chunk_length();
     const int64_t chunk_end = std::min(keys_, ceil_div(all.end, kernel_.chunk_length()) * kernel_.chunk_length());
@@ -316,6 +390,7 @@ class Planner {
   int64_t stride_;  // of rows of scores: no power of two, for rows would share few sets of the first-level cache
   std::optional<Mask<C>> mask_;
   int64_t block_ = 1;           // queries of a tile
+  int64_t direct_rows_ = 0;     // queries that share a head, where none is packed
   size_t q_at_ = 0, y_at_ = 0;  // where converted rows lie in the scratch memory
 };
 

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "ops/support/shape_checks.h"
+
 namespace onnxrun::ops {
 namespace {
 
@@ -48,14 +50,8 @@ std::optional<AttentionShapes> attention_shapes(const InferContext& context, int
 }
 
 Dim past_length(const InferContext& context, size_t i, const AttentionShapes& shapes, const Dim& size) {
-  const DimShape& past = context.shape(i);
-  if (!past.has_rank()) return Dim::unknown();
-  if (past.rank() != 4 || differ(past[0], shapes.batch) || differ(past[1], shapes.kv_heads) || differ(past[3], size)) {
-    context.fail("input " + std::to_string(i) + " must have shape " +
-                 DimShape{shapes.batch, shapes.kv_heads, Dim::unknown(), size}.to_string() + ", it has " +
-                 past.to_string());
-  }
-  return past[2];
+  check_shape(context, i, {shapes.batch, shapes.kv_heads, Dim::unknown(), size});
+  return context.shape(i).has_rank() ? context.shape(i)[2] : Dim::unknown();
 }
 
 }  // namespace onnxrun::ops

@@ -20,7 +20,4 @@ std::optional<AttentionShapes> attention_shapes(const InferContext& context, int
 // The length of the past in input `i` of shape [batch, kv_heads, length, size]. \throws Error(invalid_model).
 Dim past_length(const InferContext& context, size_t i, const AttentionShapes& shapes, const Dim& size);
 
-// Whether both are numbers, and not the same.
-inline bool differ(const Dim& a, const Dim& b) { return a.is_number() && b.is_number() && a != b; }
-
 }  // namespace onnxrun::ops

@@ -12,7 +12,7 @@
 namespace onnxrun::ops {
 namespace {
 
-constexpr int64_t kMaxRows = 32;  // entries of the batch that a tile steps together
+constexpr int64_t kMaxRows = 16;  // entries of the batch that a tile steps together
 
 template <class C>
 class Planner {

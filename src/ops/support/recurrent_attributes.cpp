@@ -5,8 +5,8 @@
 
 #include "kernels/row/row.h"
 #include "onnxrun/error.h"
-#include "ops/support/attention_shapes.h"
 #include "ops/support/recurrent.h"
+#include "ops/support/shape_checks.h"
 
 namespace onnxrun::ops {
 namespace {
@@ -42,27 +42,6 @@ std::string lower(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
   return text;
-}
-
-// The number of extent `axis` of an input of `rank`.
-Dim extent(const InferContext& context, size_t i, size_t rank, size_t axis) {
-  const DimShape& shape = context.shape(i);
-  if (!shape.has_rank()) return Dim::unknown();
-  if (shape.rank() != rank) {
-    context.fail("input " + std::to_string(i) + " must have rank " + std::to_string(rank) + ", its shape is " +
-                 shape.to_string());
-  }
-  return shape[axis];
-}
-
-void check(const InferContext& context, size_t i, const DimShape& want) {
-  if (!context.has_input(i)) return;
-  for (size_t k = 0; k < want.rank(); ++k) {
-    if (differ(extent(context, i, want.rank(), k), want[k])) {
-      context.fail("input " + std::to_string(i) + " must have shape " + want.to_string() + ", it has " +
-                   context.shape(i).to_string());
-    }
-  }
 }
 
 }  // namespace
@@ -178,10 +157,10 @@ RecurrentAttributes::RecurrentAttributes(AttributeReader& attributes, const std:
 void infer_recurrent(InferContext& context, const RecurrentAttributes& attributes, int64_t gates) {
   for (size_t j = 0; j < context.output_count(); ++j) context.set_dtype(j, context.dtype(kX));
   const bool batch_first = attributes.batch_first;
-  const Dim steps = extent(context, kX, 3, batch_first ? 1 : 0);
-  const Dim batch = extent(context, kX, 3, batch_first ? 0 : 1);
-  const Dim inputs = extent(context, kX, 3, 2);
-  Dim hidden = extent(context, kR, 3, 2);
+  const Dim steps = extent_of_rank(context, kX, 3, batch_first ? 1 : 0);
+  const Dim batch = extent_of_rank(context, kX, 3, batch_first ? 0 : 1);
+  const Dim inputs = extent_of_rank(context, kX, 3, 2);
+  Dim hidden = extent_of_rank(context, kR, 3, 2);
   if (attributes.hidden_size > 0) {
     if (differ(hidden, attributes.hidden_size)) {
       context.fail("attribute 'hidden_size' is " + std::to_string(attributes.hidden_size) + ", the weights have " +
@@ -191,13 +170,13 @@ void infer_recurrent(InferContext& context, const RecurrentAttributes& attribute
   }
   const Dim directions = static_cast<int64_t>(attributes.directions);
   const DimShape state = batch_first ? DimShape{batch, directions, hidden} : DimShape{directions, batch, hidden};
-  check(context, kW, {directions, hidden * gates, inputs});
-  check(context, kR, {directions, hidden * gates, hidden});
-  check(context, kB, {directions, hidden * (2 * gates)});
-  check(context, kSequenceLens, {batch});
-  check(context, kInitialH, state);
-  check(context, kInitialC, state);
-  check(context, kPeepholes, {directions, hidden * 3});
+  check_shape(context, kW, {directions, hidden * gates, inputs});
+  check_shape(context, kR, {directions, hidden * gates, hidden});
+  check_shape(context, kB, {directions, hidden * (2 * gates)});
+  check_shape(context, kSequenceLens, {batch});
+  check_shape(context, kInitialH, state);
+  check_shape(context, kInitialC, state);
+  check_shape(context, kPeepholes, {directions, hidden * 3});
   context.set_shape(
       kAllH, batch_first ? DimShape{batch, steps, directions, hidden} : DimShape{steps, directions, batch, hidden});
   context.set_shape(kLastH, state);
