@@ -13,6 +13,8 @@ constexpr size_t kColumns = kVectors * kLane;
 constexpr size_t kRows = 12;
 #elif defined(ONNXRUN_SIMD_neon)
 constexpr size_t kRows = 8;
+#elif defined(ONNXRUN_SIMD_avx2)
+constexpr size_t kRows = 6;
 #else
 constexpr size_t kRows = 4;
 #endif
@@ -100,6 +102,9 @@ using AllTiles = Tiles<Spread, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>;
 #elif defined(ONNXRUN_SIMD_neon)
 template <bool Spread>
 using AllTiles = Tiles<Spread, 0, 1, 2, 3, 4, 5, 6, 7>;
+#elif defined(ONNXRUN_SIMD_avx2)
+template <bool Spread>
+using AllTiles = Tiles<Spread, 0, 1, 2, 3, 4, 5>;
 #else
 template <bool Spread>
 using AllTiles = Tiles<Spread, 0, 1, 2, 3>;

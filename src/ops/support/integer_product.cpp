@@ -195,13 +195,17 @@ class Planner {
     const size_t length = product.windows->run_length;
     auto run = std::upper_bound(begins.begin(), begins.end(), column);
     if (run != begins.begin()) --run;
+    size_t wanted = 0;  // the first of those that are wanted
+    size_t count = 0;   // they move to the front of the sums
     for (; run != begins.end() && *run < column + n; ++run) {
       const size_t first = std::max(column, *run);
       const size_t last = std::min(column + n, *run + length);
       if (first >= last) continue;
-      const size_t wanted = static_cast<size_t>(run - begins.begin()) * length + first - *run;
-      product.store(tile, sums + (first - column), index, row, wanted, last - first);
+      if (count == 0) wanted = static_cast<size_t>(run - begins.begin()) * length + first - *run;
+      std::copy(sums + (first - column), sums + (last - column), sums + count);
+      count += last - first;
     }
+    if (count > 0) product.store(tile, sums, index, row, wanted, count);
   }
 
   PlanContext& context_;
