@@ -57,8 +57,13 @@ Type Type::of(const Value& value) {
     }
     case ValueKind::sparse_tensor:
       return {ValueKind::sparse_tensor, value.sparse_tensor().values.dtype(), value.sparse_tensor().shape, nullptr};
-    case ValueKind::map:
-      return {ValueKind::map, value.map().keys.dtype(), {}, nullptr};
+    case ValueKind::map: {
+      const Map& map = value.map();
+      return {ValueKind::map,
+              map.keys.dtype(),
+              {},
+              map.values.empty() ? nullptr : std::make_shared<const Type>(of(map.values.front()))};
+    }
     case ValueKind::none:
       break;
   }

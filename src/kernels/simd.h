@@ -40,6 +40,7 @@ ONNXRUN_FUSED(double, pd, fnms, fnmsub)
 #define ONNXRUN_UNROLL _Pragma("GCC unroll 64")
 #endif
 #define ONNXRUN_INLINE inline __attribute__((always_inline))
+#define ONNXRUN_INLINE_LAMBDA __attribute__((always_inline))
 
 namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
 
@@ -190,6 +191,20 @@ ONNXRUN_INLINE Vec<float> load_masked(const float* src, const LoadMask& mask) no
     if (mask >> i & 1) lanes[i] = src[i];
   }
   return Vec<float>::load_aligned(lanes);
+#endif
+}
+
+// Lane i is lane index[i] of x; `index` has an entry for each lane.
+ONNXRUN_INLINE Vec<float> permute(const Vec<float>& x, const int32_t* index) noexcept {
+#if defined(ONNXRUN_SIMD_avx2)
+  return _mm256_permutevar8x32_ps(x, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index)));
+#elif defined(ONNXRUN_SIMD_avx512)
+  return _mm512_permutexvar_ps(_mm512_loadu_si512(index), x);
+#else
+  alignas(16) float lanes[kLanes<float>], chosen[kLanes<float>];
+  x.store_aligned(lanes);
+  for (int i = 0; i < kLanes<float>; ++i) chosen[i] = lanes[index[i]];
+  return Vec<float>::load_aligned(chosen);
 #endif
 }
 

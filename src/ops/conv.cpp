@@ -63,12 +63,9 @@ class Float64Conv {
 class Conv : public Operator {
  public:
   explicit Conv(AttributeReader& attributes)
-      : window_(attributes, false),
-        group_(attributes.integer("group", 1)),
-        fused_(attributes.fused_steps("steps")),
-        steps_(ops::epilogue_steps(fused_)) {}
+      : convolution_(attributes), fused_(attributes.fused_steps("steps")), steps_(ops::epilogue_steps(fused_)) {}
 
-  void infer(InferContext& context) const override { ops::infer_conv(context, window_, group_, 0, 1, 2); }
+  void infer(InferContext& context) const override { convolution_.infer(context); }
 
   void plan(PlanContext& context) const override {
     switch (context.input(0).dtype) {
@@ -82,33 +79,8 @@ class Conv : public Operator {
   }
 
  private:
-  // Kernels take three spatial axes; missing ones lead with extent 1.
   ConvShape conv_shape(const PlanContext& context) const {
-    const Shape& x = context.input(0).shape;
-    const Shape& w = context.input(1).shape;
-    const size_t rank = x.rank() - 2;
-    if (rank > 3)
-      throw Error(ErrorCode::unsupported_operator, "convolutions of more than three spatial axes are not supported");
-    auto geometry = window_.geometry(rank, {w.begin() + 2, w.end()});
-    window_.resolve_padding(geometry, ops::spatial_extents(x));
-    ConvShape shape;
-    shape.batch = static_cast<size_t>(x[0]);
-    shape.group = static_cast<size_t>(group_);
-    shape.in_channels = static_cast<size_t>(x[1]);
-    shape.out_channels = static_cast<size_t>(w[0]);
-    for (size_t axis = 0; axis < rank; ++axis) {
-      const size_t to = 3 - rank + axis;
-      if (geometry.pad_begin[axis] < 0 || geometry.pad_end[axis] < 0) {
-        throw Error(ErrorCode::unsupported_operator, "negative pads are not supported");
-      }
-      shape.input[to] = static_cast<size_t>(x[2 + axis]);
-      shape.kernel[to] = static_cast<size_t>(geometry.kernel[axis]);
-      shape.stride[to] = static_cast<size_t>(geometry.strides[axis]);
-      shape.dilation[to] = static_cast<size_t>(geometry.dilations[axis]);
-      shape.pad_begin[to] = static_cast<size_t>(geometry.pad_begin[axis]);
-      shape.pad_end[to] = static_cast<size_t>(geometry.pad_end[axis]);
-    }
-    return shape;
+    return convolution_.kernel_shape(context.input(0).shape, context.input(1).shape);
   }
 
   // Where the kernels find the operands of a tile.
@@ -260,8 +232,7 @@ class Conv : public Operator {
     context.implementation("float64");
   }
 
-  ops::WindowAttributes window_;
-  int64_t group_;
+  ops::ConvAttributes convolution_;
   std::vector<FusedStep> fused_;
   std::vector<EpilogueStep> steps_;
 };

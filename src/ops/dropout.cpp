@@ -1,5 +1,7 @@
 // Dropout: https://onnx.ai/onnx/operators/onnx__Dropout.html, versions 1 and 6 (is_test), 7, 10 (inference alone), 12,
-// 13, 22 (ratio and training_mode are inputs). Inference passes the input on, with a mask of ones.
+// 13, 22 (ratio and training_mode are inputs). Inference passes the input on, with a mask of ones. In training mode an
+// element is dropped where the draw is below ratio; with a seed the draws are those of the Mersenne Twister of that
+// seed (MT19937), 53 bits each, without one they differ from run to run. Versions 1 and 6 never train.
 #include <random>
 
 #include "base/dispatch_dtype.h"
@@ -17,10 +19,10 @@ class Dropout : public Operator {
       attributes.ignore("consumed_inputs");
       attributes.ignore("is_test");
     }
-    if (version_ >= 12) seed_ = attributes.integer("seed", 0);
+    if (version_ >= 12 && attributes.has("seed")) seed_ = attributes.integer("seed", 0);
   }
 
-  OperatorTraits traits() const override { return {.deterministic = version_ < 12}; }
+  OperatorTraits traits() const override { return {.deterministic = version_ < 12 || seed_}; }
 
   void infer(InferContext& context) const override {
     context.set_type(0, context.type(0));
@@ -29,7 +31,10 @@ class Dropout : public Operator {
   }
 
   void plan(PlanContext& context) const override {
-    if (context.has_input(2)) return;  // run() looks at training_mode
+    if (context.has_input(2)) {
+      const Tensor* training = context.elements(2);
+      if (!training || training->values<bool>()[0]) return;  // run() draws
+    }
     context.view(0, 0);
     if (!context.wants(1)) return;
     const DType mask = context.output(1).dtype;
@@ -50,7 +55,7 @@ class Dropout : public Operator {
     if (ratio < 0 || ratio >= 1) RunContext::fail("ratio " + std::to_string(ratio) + " is not in [0, 1)");
     std::vector<bool> kept(static_cast<size_t>(x.elements()), true);
     if (training && ratio > 0) {
-      std::mt19937 generator(static_cast<uint32_t>(seed_));
+      std::mt19937 generator(seed_ ? static_cast<uint32_t>(*seed_) : std::random_device{}());
       // 53 random bits a draw, the higher 27 first.
       for (size_t i = 0; i < kept.size(); ++i) {
         const auto high = static_cast<double>(generator() >> 5);
@@ -73,7 +78,7 @@ class Dropout : public Operator {
  private:
   int64_t version_;
   float ratio_ = 0.5F;
-  int64_t seed_ = 0;
+  std::optional<int64_t> seed_;
 };
 
 }  // namespace

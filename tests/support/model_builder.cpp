@@ -33,6 +33,11 @@ void write(const ValueType& type, proto::TypeProto& proto) {
     return write(*type.element, *proto.mutable_sequence_type()->mutable_elem_type());
   if (type.kind == ValueKind::optional)
     return write(*type.element, *proto.mutable_optional_type()->mutable_elem_type());
+  if (type.kind == ValueKind::map) {
+    proto.mutable_map_type()->set_key_type(static_cast<int32_t>(type.dtype));
+    if (type.element) write(*type.element, *proto.mutable_map_type()->mutable_value_type());
+    return;
+  }
   auto& tensor = *proto.mutable_tensor_type();
   tensor.set_elem_type(static_cast<int32_t>(type.dtype));
   if (!type.has_rank) return;
@@ -46,7 +51,7 @@ void write(const ValueType& type, proto::TypeProto& proto) {
 
 void write(const ModelBuilder::AttributeArgument& value, proto::AttributeProto& proto) {
   // The numbers of AttributeProto.AttributeType.
-  constexpr int kTypes[] = {2, 1, 3, 7, 6, 4, 5};
+  constexpr int kTypes[] = {2, 1, 3, 7, 6, 4, 5, 8};
   proto.set_type(kTypes[value.index()]);
   if (const auto* integer = std::get_if<int64_t>(&value)) proto.set_i(*integer);
   if (const auto* number = std::get_if<float>(&value)) proto.set_f(*number);
@@ -55,6 +60,9 @@ void write(const ModelBuilder::AttributeArgument& value, proto::AttributeProto& 
     proto.mutable_ints()->Add(list->begin(), list->end());
   if (const auto* list = std::get_if<std::vector<float>>(&value))
     proto.mutable_floats()->Add(list->begin(), list->end());
+  if (const auto* list = std::get_if<std::vector<std::string>>(&value)) {
+    for (const std::string& text : *list) proto.add_strings(text);
+  }
   if (const auto* tensor = std::get_if<Tensor>(&value)) write(*tensor, *proto.mutable_t());
   if (const auto* body = std::get_if<const ModelBuilder::Body*>(&value)) *proto.mutable_g() = (*body)->proto();
 }

@@ -18,8 +18,8 @@ class ModelProto;
 class ModelBuilder {
  public:
   class Body;
-  using AttributeArgument =
-      std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>, Tensor, const Body*>;
+  using AttributeArgument = std::variant<int64_t, float, std::string, std::vector<int64_t>, std::vector<float>, Tensor,
+                                         const Body*, std::vector<std::string>>;
   using Attributes = std::vector<std::pair<std::string, AttributeArgument>>;
 
   // The nodes of a graph: the main one, or that of an attribute.

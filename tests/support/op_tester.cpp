@@ -97,6 +97,14 @@ void expect_value(const OpCase& test, const Value& actual, const Value& expected
     if (inner) expect_value(test, *inner, *expected.optional().element);
     return;
   }
+  if (expected.kind() == ValueKind::map) {
+    expect_tensor(test, actual.map().keys, expected.map().keys);
+    ASSERT_EQ(actual.map().values.size(), expected.map().values.size());
+    for (size_t i = 0; i < expected.map().values.size(); ++i) {
+      expect_value(test, actual.map().values[i], expected.map().values[i]);
+    }
+    return;
+  }
   const auto& elements = actual.sequence().elements;
   ASSERT_EQ(elements.size(), expected.sequence().elements.size());
   for (size_t i = 0; i < elements.size(); ++i) expect_value(test, elements[i], expected.sequence().elements[i]);
@@ -105,6 +113,11 @@ void expect_value(const OpCase& test, const Value& actual, const Value& expected
 bool same_value(const Value& a, const Value& b) {
   if (a.kind() != b.kind()) return false;
   if (a.is_tensor()) return same_bits(a.tensor(), b.tensor());
+  if (a.kind() == ValueKind::map) {
+    return same_bits(a.map().keys, b.map().keys) &&
+           std::equal(a.map().values.begin(), a.map().values.end(), b.map().values.begin(), b.map().values.end(),
+                      same_value);
+  }
   if (a.kind() != ValueKind::sequence) return true;
   const auto& left = a.sequence().elements;
   const auto& right = b.sequence().elements;
