@@ -51,6 +51,45 @@ TEST_P(IntGemmTest, MultipliesExactly) {
   }
 }
 
+// Pairs of rows that lie apart, in an order of their own.
+TEST_P(IntGemmTest, MultipliesSpreadRows) {
+  Random random;
+  SCOPED_TRACE(random.seed());
+  const IntGemmKernels& kernels = int_gemm_kernels();
+  for (const bool is_signed : {false, true}) {
+    for (const ptrdiff_t step : {1, 2}) {
+      constexpr size_t m = 7, n = 45, pairs = 5;
+      const size_t width = n + kernels.nr;
+      const Operand a(m * 2 * pairs, m, is_signed, random);
+      const Operand b(pairs * 2 * n * static_cast<size_t>(step), 1, is_signed, random);
+      Buffer<int16_t> rows(m * 2 * pairs), image(pairs * width * 2);
+      kernels.pack_rows({a.data.data(), is_signed, 2 * pairs, 1}, a.zeros.data(), 1, m, 2 * pairs, rows.get());
+      std::fill_n(image.get(), pairs * width * 2, int16_t{0});
+      const auto row_of = [&](size_t row) { return row * n * static_cast<size_t>(step); };
+      std::vector<int64_t> offsets;
+      for (size_t p = 0; p < pairs; ++p) {
+        const size_t at = (pairs - 1 - p) * width;
+        offsets.push_back(static_cast<int64_t>(at));
+        // The last pair has but one row.
+        const uint8_t* odd = p + 1 < pairs ? b.data.data() + row_of(2 * p + 1) : nullptr;
+        kernels.widen_pairs(b.data.data() + row_of(2 * p), odd, is_signed, step,
+                            static_cast<int16_t>(Operand::number(b.zeros[0], is_signed)), n, image.get() + 2 * at);
+      }
+      std::vector<int32_t> c(m * n);
+      kernels.run_spread(rows.get(), image.get(), offsets.data(), m, n, 2 * pairs, c.data(), n);
+      for (size_t i = 0; i < m; ++i) {
+        for (size_t j = 0; j < n; ++j) {
+          int32_t sum = 0;
+          for (size_t p = 0; p + 1 < 2 * pairs; ++p) {
+            sum += a.at(i * 2 * pairs + p, i) * b.at(row_of(p) + j * static_cast<size_t>(step), 0);
+          }
+          ASSERT_EQ(c[i * n + j], sum) << i << ", " << j;
+        }
+      }
+    }
+  }
+}
+
 // 65,536 products of -255 and 255 exceed 32 bits, and wrap around.
 TEST_P(IntGemmTest, WrapsAround) {
   const IntGemmKernels& kernels = int_gemm_kernels();

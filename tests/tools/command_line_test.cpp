@@ -123,7 +123,35 @@ TEST_F(CommandLine, ErrorsHaveTheirCodes) {
   expect_error(kModel + " " + kSeven + " " + kSeven, 5, "too many");
   expect_error(kModel + " " + kDigits + "labels.npy", 5, "'image'");
   expect_error(kModel + " " + kDigits + "digits.npy", 5, "uint8");
-  expect_error(kModel + " photo.png", 5, "images");
+  expect_error(kModel + " photo.png", 5, "photo.png");
+}
+
+// The first of the digits as a gray picture, in its size and twice as large.
+TEST_F(CommandLine, RunsPictures) {
+  const Tensor digits = read_npy(kDigits + "digits.npy");
+  const int label = read_npy(kDigits + "labels.npy").values<uint8_t>()[0];
+  const auto pixels = digits.values<uint8_t>().first(32 * 32);
+  std::string small = "P5 32 32 255\n", large = "P6 64 64 255\n";
+  for (const uint8_t pixel : pixels) small += static_cast<char>(pixel);
+  for (size_t i = 0; i < 64 * 64; ++i) large += std::string(3, static_cast<char>(pixels[i / 128 * 32 + i % 64 / 2]));
+  std::ofstream(path("digit.pgm"), std::ios::binary) << small;
+  std::ofstream(path("large.ppm"), std::ios::binary) << large;
+
+  const std::string normalise = " --scale 1/255 --mean 0.1307 --std 0.3081 --topk 1";
+  const Result result = run(kModel + " digit.pgm" + normalise);
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, StartsWith("logits  float32[1,10]\n  " + std::to_string(label) + "  "));
+  EXPECT_THAT(run(kModel + " image=large.ppm --resize 32x32" + normalise).out,
+              HasSubstr("\n  " + std::to_string(label) + "  "));
+  EXPECT_EQ(run(kModel + " large.ppm --resize 32x32:nearest --bgr" + normalise).out, result.out);
+  EXPECT_EQ(run("bench " + kModel + " digit.pgm --runs 1 --warmup 0ms").code, 0);
+
+  expect_error(kModel + " large.ppm", 5, "give it --resize 32x32");
+  expect_error(kModel + " large.ppm --resize 32", 2, "'32'");
+  expect_error(kModel + " digit.pgm --mean 1,2,3", 2, "--mean");
+  expect_error(kModel + " " + kSeven + " --bgr", 2, "pictures");
+  std::ofstream(path("broken.png")) << "text";
+  expect_error(kModel + " broken.png", 5, "'broken.png'");
 }
 
 TEST_F(CommandLine, EvalCountsTheRightAnswers) {

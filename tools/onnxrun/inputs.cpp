@@ -27,8 +27,8 @@ Tensor read_stdin() {
 // Assigns values to the inputs of a model.
 class InputReader {
  public:
-  InputReader(const std::vector<ValueInfo>& infos, const ModelOptions& options)
-      : infos_(infos), options_(options), values_(infos.size()) {}
+  InputReader(const std::vector<ValueInfo>& infos, const PictureOptions& picture, const ModelOptions& options)
+      : infos_(infos), picture_(picture), options_(options), values_(infos.size()) {}
 
   void assign(const std::string& name, const std::string& source) {
     const std::optional<size_t> index = find(name);
@@ -57,6 +57,10 @@ class InputReader {
   }
 
   std::vector<Value> finish(bool fill_missing) {
+    if (picture_.is_given() && !has_picture_) {
+      throw Error(ErrorCode::usage,
+                  "--resize, --bgr, --scale, --mean, --std and --layout are for pictures; there is none");
+    }
     std::vector<Value> result;
     for (size_t i = 0; i < infos_.size(); ++i) {
       if (!values_[i] && !fill_missing) {
@@ -102,7 +106,7 @@ class InputReader {
     }
   }
 
-  Value read(size_t index, const std::string& source) const {
+  Value read(size_t index, const std::string& source) {
     const ValueInfo& info = infos_[index];
     const std::string suffix = std::filesystem::path(source).extension();
     if (source == "-") return read_stdin();
@@ -116,10 +120,11 @@ class InputReader {
       }
       refuse("'" + source + "' has no array of this name");
     }
-    if (suffix == ".png" || suffix == ".jpg" || suffix == ".jpeg") {
-      refuse("'" + source + "': images are not read; convert it to .npy");
+    if (is_picture(source)) {
+      has_picture_ = true;
+      return read_picture(source, info, picture_);
     }
-    refuse("'" + source + "' is of no known type: .npy, .npz, .pb, - or @random");
+    refuse("'" + source + "' is of no known type: .npy, .npz, .pb, a picture, - or @random");
   }
 
   Value random(size_t index, const std::string& source) const {
@@ -170,7 +175,9 @@ class InputReader {
   }
 
   const std::vector<ValueInfo>& infos_;
+  const PictureOptions& picture_;
   const ModelOptions& options_;
+  bool has_picture_ = false;
   std::vector<std::optional<Value>> values_;
 };
 
@@ -178,17 +185,18 @@ class InputReader {
 
 void add_input_options(CLI::App& app, InputOptions& options) {
   app.add_option("INPUT", options.sources,
-                 "Inputs by position or NAME=SOURCE: .npy, .npz, .pb, - (.npy from stdin), "
+                 "Inputs by position or NAME=SOURCE: .npy, .npz, .pb, a picture, - (.npy from stdin), "
                  "@random[:normal(0,1)|uniform(a,b)|ones|zeros]");
   app.add_option("-i,--input", options.named, "An input by name (repeatable)")
       ->type_name("NAME=SOURCE")
       ->allow_extra_args(false);
   app.add_option("--input-dir", options.folder, "A folder with input_0.pb, input_1.pb, ...")->type_name("DIR");
+  add_picture_options(app, options.picture);
 }
 
 std::vector<Value> make_inputs(const std::vector<ValueInfo>& infos, const InputOptions& inputs,
                                const ModelOptions& options, bool fill_missing) {
-  InputReader reader(infos, options);
+  InputReader reader(infos, inputs.picture, options);
   for (const std::string& text : inputs.named) {
     const size_t equals = text.find('=');
     if (equals == std::string::npos) throw Error(ErrorCode::usage, "'" + text + "' is not NAME=SOURCE");

@@ -16,6 +16,9 @@ struct PreprocessOptions {
   std::vector<std::string> mean;
   std::vector<std::string> deviation;
   std::string layout = "nchw";
+
+  // Whether anything was asked for.
+  bool is_given() const { return scale != "1" || !mean.empty() || !deviation.empty() || layout != "nchw"; }
 };
 
 void add_preprocess_options(CLI::App& app, PreprocessOptions& options);

@@ -28,11 +28,17 @@ struct IntGemmKernels {
   // zero[j * zero_step], of B's type, is taken off column j.
   void (*pack_panel)(const Int8Matrix& b, const void* zero, ptrdiff_t zero_step, size_t k, size_t columns,
                      int16_t* dst) noexcept = nullptr;
-  // dst[2 * i] = even[i], dst[2 * i + 1] = odd[i] for i < n.
-  void (*interleave)(const int16_t* even, const int16_t* odd, size_t n, int16_t* dst) noexcept = nullptr;
+  // dst[2 * i] = even[i * step] - zero, dst[2 * i + 1] = odd[i * step] - zero for i < n, of 8-bit integers; 0 where
+  // `odd` is null.
+  void (*widen_pairs)(const void* even, const void* odd, bool is_signed, ptrdiff_t step, int16_t zero, size_t n,
+                      int16_t* dst) noexcept = nullptr;
   // C[m, n] from packed rows and the panels of its columns; `k` is the unpadded extent.
   void (*run)(const int16_t* rows, const int16_t* panels, size_t m, size_t n, size_t k, int32_t* c,
               ptrdiff_t c_row_stride) noexcept = nullptr;
+  // The same where B is spread out: the pairs of row 2 p and 2 p + 1 begin at pair offsets[p] of `b`, neighbouring
+  // columns side by side. Reads whole panels: up to nr pairs behind the last column.
+  void (*run_spread)(const int16_t* rows, const int16_t* b, const int64_t* offsets, size_t m, size_t n, size_t k,
+                     int32_t* c, ptrdiff_t c_row_stride) noexcept = nullptr;
 
   size_t panel_count(size_t n) const noexcept { return (n + nr - 1) / nr; }
   size_t panel_elements(size_t k) const noexcept { return padded_k(k) * nr; }

@@ -13,6 +13,8 @@ constexpr size_t kColumns = kVectors * kLane;
 constexpr size_t kRows = 12;
 #elif defined(ONNXRUN_SIMD_neon)
 constexpr size_t kRows = 8;
+#elif defined(ONNXRUN_SIMD_avx2)
+constexpr size_t kRows = 6;
 #else
 constexpr size_t kRows = 4;
 #endif
@@ -38,10 +40,22 @@ ONNXRUN_INLINE int32_t load_pair(const int16_t* src) noexcept {
   return pair;
 }
 
-template <size_t Rows>
+// B in panels, or spread out by offsets.
+struct Panel {
+  const int32_t* pairs;
+  const int64_t* offsets;
+
+  template <bool Spread>
+  ONNXRUN_INLINE const int32_t* row(size_t pair) const noexcept {
+    if constexpr (Spread) return pairs + offsets[pair];
+    return pairs + pair * kColumns;
+  }
+};
+
+template <size_t Rows, bool Spread>
 struct TileKernel {
   // C[Rows, columns] from rows of `k` elements, even, and one panel.
-  static void run(const int16_t* rows, const int16_t* panel, size_t k, size_t columns, int32_t* c,
+  static void run(const int16_t* rows, const Panel& panel, size_t k, size_t columns, int32_t* c,
                   ptrdiff_t c_row_stride) noexcept {
     VecI sums[Rows][kVectors];
     ONNXRUN_UNROLL
@@ -49,8 +63,8 @@ struct TileKernel {
       ONNXRUN_UNROLL
       for (size_t v = 0; v < kVectors; ++v) sums[i][v] = VecI(0);
     }
-    const auto* b = reinterpret_cast<const int32_t*>(panel);
-    for (size_t p = 0; p < k; p += 2, b += kColumns) {
+    for (size_t p = 0; p < k; p += 2) {
+      const int32_t* b = panel.row<Spread>(p / 2);
       VecI columns_of_b[kVectors];
       ONNXRUN_UNROLL
       for (size_t v = 0; v < kVectors; ++v) columns_of_b[v] = load(b + v * kLane);
@@ -77,30 +91,49 @@ struct TileKernel {
   }
 };
 
-using Tile = void (*)(const int16_t*, const int16_t*, size_t, size_t, int32_t*, ptrdiff_t) noexcept;
-template <size_t... Less>
+using Tile = void (*)(const int16_t*, const Panel&, size_t, size_t, int32_t*, ptrdiff_t) noexcept;
+template <bool Spread, size_t... Less>
 struct Tiles {
-  static constexpr Tile functions[] = {TileKernel<Less + 1>::run...};
+  static constexpr Tile functions[] = {TileKernel<Less + 1, Spread>::run...};
 };
 #if defined(ONNXRUN_SIMD_avx512)
-using AllTiles = Tiles<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>;
+template <bool Spread>
+using AllTiles = Tiles<Spread, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>;
 #elif defined(ONNXRUN_SIMD_neon)
-using AllTiles = Tiles<0, 1, 2, 3, 4, 5, 6, 7>;
+template <bool Spread>
+using AllTiles = Tiles<Spread, 0, 1, 2, 3, 4, 5, 6, 7>;
+#elif defined(ONNXRUN_SIMD_avx2)
+template <bool Spread>
+using AllTiles = Tiles<Spread, 0, 1, 2, 3, 4, 5>;
 #else
-using AllTiles = Tiles<0, 1, 2, 3>;
+template <bool Spread>
+using AllTiles = Tiles<Spread, 0, 1, 2, 3>;
 #endif
 
-void run(const int16_t* rows, const int16_t* panels, size_t m, size_t n, size_t k, int32_t* c,
-         ptrdiff_t c_row_stride) noexcept {
+template <bool Spread>
+void run_tiles(const int16_t* rows, const int16_t* b, const int64_t* offsets, size_t m, size_t n, size_t k, int32_t* c,
+               ptrdiff_t c_row_stride) noexcept {
   const size_t padded = IntGemmKernels::padded_k(k);
-  for (size_t column = 0; column < n; column += kColumns, panels += padded * kColumns) {
+  Panel panel = {reinterpret_cast<const int32_t*>(b), offsets};
+  for (size_t column = 0; column < n; column += kColumns) {
     const size_t columns = n - column < kColumns ? n - column : kColumns;
     for (size_t row = 0; row < m; row += kRows) {
       const size_t count = m - row < kRows ? m - row : kRows;
-      AllTiles::functions[count - 1](rows + row * padded, panels, padded, columns,
-                                     c + static_cast<ptrdiff_t>(row) * c_row_stride + column, c_row_stride);
+      AllTiles<Spread>::functions[count - 1](rows + row * padded, panel, padded, columns,
+                                             c + static_cast<ptrdiff_t>(row) * c_row_stride + column, c_row_stride);
     }
+    panel.pairs += Spread ? kColumns : padded / 2 * kColumns;
   }
+}
+
+void run(const int16_t* rows, const int16_t* panels, size_t m, size_t n, size_t k, int32_t* c,
+         ptrdiff_t c_row_stride) noexcept {
+  run_tiles<false>(rows, panels, nullptr, m, n, k, c, c_row_stride);
+}
+
+void run_spread(const int16_t* rows, const int16_t* b, const int64_t* offsets, size_t m, size_t n, size_t k, int32_t* c,
+                ptrdiff_t c_row_stride) noexcept {
+  run_tiles<true>(rows, b, offsets, m, n, k, c, c_row_stride);
 }
 
 template <class T>
@@ -126,11 +159,28 @@ void pack_rows(const Int8Matrix& a, const void* zero, ptrdiff_t zero_step, size_
   pack_rows_of(a, static_cast<const uint8_t*>(zero), zero_step, rows, k, dst);
 }
 
-void interleave(const int16_t* even, const int16_t* odd, size_t n, int16_t* dst) noexcept {
-  for (size_t i = 0; i < n; ++i) {
-    dst[2 * i] = even[i];
-    dst[2 * i + 1] = odd[i];
+template <class T>
+void widen_pairs_of(const T* even, const T* odd, ptrdiff_t step, int16_t zero, size_t n, int16_t* dst) noexcept {
+  if (step == 1 && odd) {
+    for (size_t i = 0; i < n; ++i) {
+      dst[2 * i] = static_cast<int16_t>(even[i] - zero);
+      dst[2 * i + 1] = static_cast<int16_t>(odd[i] - zero);
+    }
+    return;
   }
+  for (size_t i = 0; i < n; ++i) {
+    const ptrdiff_t at = static_cast<ptrdiff_t>(i) * step;
+    dst[2 * i] = static_cast<int16_t>(even[at] - zero);
+    dst[2 * i + 1] = static_cast<int16_t>(odd ? odd[at] - zero : 0);
+  }
+}
+
+void widen_pairs(const void* even, const void* odd, bool is_signed, ptrdiff_t step, int16_t zero, size_t n,
+                 int16_t* dst) noexcept {
+  if (is_signed) {
+    return widen_pairs_of(static_cast<const int8_t*>(even), static_cast<const int8_t*>(odd), step, zero, n, dst);
+  }
+  widen_pairs_of(static_cast<const uint8_t*>(even), static_cast<const uint8_t*>(odd), step, zero, n, dst);
 }
 
 template <class T>
@@ -151,7 +201,10 @@ void pack_panel_of(const Int8Matrix& b, const T* zero, ptrdiff_t zero_step, size
           pair[r][j] = static_cast<int16_t>(src[static_cast<ptrdiff_t>(j) * b.col_stride] - less[j]);
       }
     }
-    interleave(pair[0], pair[1], kColumns, dst);
+    for (size_t j = 0; j < kColumns; ++j) {
+      dst[2 * j] = pair[0][j];
+      dst[2 * j + 1] = pair[1][j];
+    }
   }
 }
 
@@ -164,6 +217,6 @@ void pack_panel(const Int8Matrix& b, const void* zero, ptrdiff_t zero_step, size
 }  // namespace
 
 extern const IntGemmKernels kIntGemmKernels;
-const IntGemmKernels kIntGemmKernels = {kRows, kColumns, pack_rows, pack_panel, interleave, run};
+const IntGemmKernels kIntGemmKernels = {kRows, kColumns, pack_rows, pack_panel, widen_pairs, run, run_spread};
 
 }  // namespace onnxrun::ONNXRUN_SIMD_NAMESPACE

@@ -5,76 +5,140 @@
 
 #include "base/aligned_buffer.h"
 #include "base/checked.h"
+#include "kernels/int_gemm/int_gemm.h"
 #include "onnxrun/error.h"
 #include "ops/support/strided_loop.h"
 
 namespace onnxrun::ops {
 namespace {
 
-// An image with its padding.
-struct PaddedImage {
-  Shape extents, padded;         // spatial
-  std::vector<int64_t> begin;    // of the image in it, along each axis
-  size_t volume = 0, bytes = 0;  // of one channel; of the whole input, as int16
-
-  PaddedImage(const Shape& x, const Shape& y, const WindowAttributes::Geometry& window) : begin(window.pad_begin) {
-    extents = Shape(spatial_extents(x));
-    padded = extents;
-    for (size_t axis = 0; axis < extents.rank(); ++axis) {
+// The images of a convolution as pairs of channels. What a window's tap meets at neighbouring output positions lies
+// side by side: positions along an axis are sorted by their remainder by the stride.
+class PaddedImages {
+ public:
+  PaddedImages(const Shape& x, const Shape& y, const WindowAttributes::Geometry& window, size_t group)
+      : window_(window), extents_(spatial_extents(x)), grid_(extents_), volume_(1) {
+    for (size_t axis = 0; axis < extents_.rank(); ++axis) {
       if (window.pad_begin[axis] < 0 || window.pad_end[axis] < 0) {
         throw Error(ErrorCode::invalid_model, "pads cannot be negative");
       }
-      const int64_t needed =
-          (y[2 + axis] - 1) * window.strides[axis] + (window.kernel[axis] - 1) * window.dilations[axis] + 1;
-      if (!checked_add(extents[axis], begin[axis], padded[axis])) refuse();
-      padded[axis] = std::max(padded[axis], needed);
+      grid_[axis] = y[2 + axis] + (window.kernel[axis] - 1) * window.dilations[axis] / window.strides[axis];
+      multiply(volume_, grid_[axis]);
+      multiply(volume_, window.strides[axis]);
     }
-    std::vector<int64_t> all(x.begin(), x.begin() + 2);
-    all.insert(all.end(), padded.begin(), padded.end());
-    int64_t elements = 2;
-    for (const int64_t extent : all) {
-      if (!checked_mul(elements, extent, elements)) refuse();
-    }
-    bytes = static_cast<size_t>(elements);
-    volume = static_cast<size_t>(padded.elements());
+    channels_ = x[1] / static_cast<int64_t>(group);
+    pairs_ = (channels_ + 1) / 2;
+    int64_t all = volume_;
+    for (const int64_t extent : {pairs_, x[0], static_cast<int64_t>(group), int64_t{4}}) multiply(all, extent);
+    // Kernels read whole panels.
+    bytes_ = static_cast<size_t>(all) + 4 * int_gemm_kernels().nr;
   }
 
-  // Channel `index` of all images, less the zero point.
-  template <class T>
-  void widen(const T* x, const T* zero, size_t index, int16_t* dst) const {
-    const T* src = x + index * static_cast<size_t>(extents.elements());
-    int16_t* to = dst + index * volume;
-    std::fill_n(to, volume, int16_t{0});
-    const auto less = static_cast<int16_t>(zero ? *zero : 0);
-    const auto src_strides = row_major_strides(extents);
-    const auto dst_strides = row_major_strides(padded);
-    StridedLoop<2> loop;
-    for (size_t axis = 0; axis < extents.rank(); ++axis) {
-      loop.add_axis(extents[axis], {src_strides[axis], dst_strides[axis]});
-      to += begin[axis] * dst_strides[axis];
-    }
-    loop.for_outer(0, loop.outer_count(), [&](const auto& offsets) {
-      const auto steps = loop.inner_strides();
-      for (int64_t i = 0; i < loop.inner_extent(); ++i) {
-        to[offsets[1] + i * steps[1]] = static_cast<int16_t>(src[offsets[0] + i * steps[0]] - less);
+  size_t bytes() const { return bytes_; }
+  int64_t pairs() const { return pairs_; }    // of channels, of one image and group
+  int64_t volume() const { return volume_; }  // of one pair of channels
+
+  // Where the taps of a window are, pair of channels by pair.
+  std::vector<int64_t> taps() const {
+    const Shape kernel(window_.kernel);
+    const auto grid_strides = row_major_strides(grid_);
+    const auto phase_strides = row_major_strides(Shape(window_.strides));
+    std::vector<int64_t> offsets;
+    for (int64_t pair = 0; pair < pairs_; ++pair) {
+      for (int64_t tap = 0; tap < kernel.elements(); ++tap) {
+        int64_t offset = pair * volume_;
+        int64_t rest = tap;
+        for (size_t axis = kernel.rank(); axis-- > 0; rest /= kernel[axis]) {
+          const int64_t position = rest % kernel[axis] * window_.dilations[axis];
+          offset += position % window_.strides[axis] * phase_strides[axis] * grid_.elements() +
+                    position / window_.strides[axis] * grid_strides[axis];
+        }
+        offsets.push_back(offset);
       }
-    });
+    }
+    return offsets;
+  }
+
+  // The grid positions where rows of the output begin.
+  std::vector<size_t> run_begins(const Shape& output) const {
+    const auto strides = row_major_strides(grid_);
+    StridedLoop<1> loop;
+    for (size_t axis = 0; axis + 1 < output.rank(); ++axis) loop.add_axis(output[axis], {strides[axis]});
+    std::vector<size_t> begins;
+    loop.for_outer(
+        0, loop.outer_count(0), [&](const auto& offset) { begins.push_back(static_cast<size_t>(offset[0])); }, 0);
+    return begins;
+  }
+
+  // Fills pair `index` of all images and groups.
+  void fill(const uint8_t* x, bool is_signed, int16_t zero, int64_t index, int16_t* dst) const {
+    const int64_t first = index / pairs_ * channels_ + index % pairs_ * 2;
+    const uint8_t* even = x + first * extents_.elements();
+    const uint8_t* odd = index % pairs_ * 2 + 1 < channels_ ? even + extents_.elements() : nullptr;
+    int16_t* to = dst + 2 * index * volume_;
+    std::fill_n(to, 2 * volume_, int16_t{0});
+    const size_t last = extents_.rank() - 1;
+    const int64_t rows = extents_.elements(0, last);
+    const auto grid_strides = row_major_strides(grid_);
+    const auto phase_strides = row_major_strides(Shape(window_.strides));
+    for (int64_t row = 0; row < rows; ++row) {
+      int64_t offset = 0;
+      bool is_met = true;
+      int64_t rest = row;
+      for (size_t axis = last; axis-- > 0; rest /= extents_[axis]) {
+        const int64_t position = rest % extents_[axis] + window_.pad_begin[axis];
+        const int64_t at = position / window_.strides[axis];
+        is_met = is_met && at < grid_[axis];
+        offset += position % window_.strides[axis] * phase_strides[axis] * grid_.elements() + at * grid_strides[axis];
+      }
+      if (is_met) fill_row(even, odd, is_signed, zero, row * extents_[last], to + 2 * offset);
+    }
   }
 
  private:
-  [[noreturn]] static void refuse() { throw Error(ErrorCode::limit, "the padded input is too large"); }
+  static void multiply(int64_t& product, int64_t factor) {
+    if (!checked_mul(product, factor, product)) throw Error(ErrorCode::limit, "the padded input is too large");
+  }
+
+  void fill_row(const uint8_t* even, const uint8_t* odd, bool is_signed, int16_t zero, int64_t begin,
+                int16_t* dst) const {
+    const size_t last = extents_.rank() - 1;
+    const int64_t stride = window_.strides[last];
+    for (int64_t phase = 0; phase < stride; ++phase) {
+      const int64_t pad = window_.pad_begin[last];
+      const int64_t first = ((phase - pad) % stride + stride) % stride;
+      const int64_t at = (first + pad) / stride;
+      const int64_t count = std::min((extents_[last] - first + stride - 1) / stride, grid_[last] - at);
+      if (count <= 0) continue;
+      int_gemm_kernels().widen_pairs(even + begin + first, odd ? odd + begin + first : nullptr, is_signed, stride, zero,
+                                     static_cast<size_t>(count), dst + 2 * (phase * grid_.elements() + at));
+    }
+  }
+
+  WindowAttributes::Geometry window_;
+  Shape extents_;  // of the input
+  Shape grid_;     // positions along each axis with one remainder
+  int64_t volume_;
+  int64_t channels_ = 0, pairs_ = 0;
+  size_t bytes_ = 0;
 };
 
-// Offsets of the positions of `extents`, `steps` apart along each axis, in a tensor of shape `image`.
-std::vector<int64_t> offsets_of(const Shape& extents, const std::vector<int64_t>& steps, const Shape& image) {
-  const auto strides = row_major_strides(image);
-  StridedLoop<1> loop;
-  for (size_t axis = 0; axis < extents.rank(); ++axis) loop.add_axis(extents[axis], {strides[axis] * steps[axis]});
-  std::vector<int64_t> offsets;
-  offsets.reserve(static_cast<size_t>(extents.elements()));
-  loop.for_outer(
-      0, loop.outer_count(0), [&](const auto& offset) { offsets.push_back(offset[0]); }, 0);
-  return offsets;
+// Weights [channels, taps] in the order of the windows.
+std::vector<int64_t> weight_order(int64_t channels, int64_t taps) {
+  std::vector<int64_t> order;
+  for (int64_t c = 0; c < channels; c += 2) {
+    for (int64_t tap = 0; tap < taps; ++tap) {
+      order.push_back(c * taps + tap);
+      order.push_back(c + 1 < channels ? (c + 1) * taps + tap : -1);
+    }
+  }
+  return order;
+}
+
+StoreSums store_as_they_are(size_t rows, size_t columns) {
+  return [=](const TileContext& tile, int32_t* sums, size_t product, size_t row, size_t column, size_t n) {
+    std::copy_n(sums, n, tile.output<int32_t>(0) + (product * rows + row) * columns + column);
+  };
 }
 
 }  // namespace
@@ -84,47 +148,53 @@ void plan_integer_conv(PlanContext& context, const WindowAttributes& window, con
   const Shape& w = context.input(conv.w).shape;
   const Shape& y = context.output(0).shape;
   if (y.elements() == 0) return context.phase(0, 0, [](const TileContext&) {});
-  const size_t rank = x.rank() - 2;
-  auto geometry = window.geometry(rank, {w.begin() + 2, w.end()});
+  auto geometry = window.geometry(x.rank() - 2, {w.begin() + 2, w.end()});
   window.resolve_padding(geometry, spatial_extents(x));
-  const PaddedImage image(x, y, geometry);
   const auto group = static_cast<size_t>(conv.group);
-  const auto channels = static_cast<size_t>(w[1]);
+  const PaddedImages images(x, y, geometry, group);
+  const Shape positions(spatial_extents(y));
 
   IntegerProduct product;
+  IntegerWindows windows;
+  windows.taps = images.taps();
+  windows.image_pairs = static_cast<size_t>(images.pairs() * images.volume());
+  windows.run_begins = images.run_begins(positions);
+  windows.run_length = static_cast<size_t>(positions.back());
   product.m = static_cast<size_t>(w[0]) / group;
-  product.k = static_cast<size_t>(w.elements(1, w.rank()));
-  product.n = static_cast<size_t>(y.elements(2, y.rank()));
+  product.k = 2 * windows.taps.size();
+  product.n = windows.run_begins.back() + windows.run_length;
+  if (product.n == static_cast<size_t>(positions.elements())) {
+    windows.run_begins = {0};
+    windows.run_length = product.n;
+  }
+  product.windows = std::move(windows);
+  const auto weights = static_cast<size_t>(w.elements(1, w.rank()));
   const size_t zero_step = conv.w_zero && context.input(*conv.w_zero).elements() > 1 ? 1 : 0;
-  product.a = {conv.w, conv.w_zero, static_cast<ptrdiff_t>(product.k), {}, {}, static_cast<ptrdiff_t>(zero_step)};
+  product.a = {conv.w,
+               conv.w_zero,
+               static_cast<ptrdiff_t>(weights),
+               {},
+               {},
+               static_cast<ptrdiff_t>(zero_step),
+               weight_order(w[1], w.elements(2, w.rank()))};
   for (size_t g = 0; g < group; ++g) {
-    product.a.offsets.push_back(g * product.m * product.k);
+    product.a.offsets.push_back(g * product.m * weights);
     product.a.zero_offsets.push_back(g * product.m * zero_step);
   }
-  IntegerWindows windows;
-  const std::vector<int64_t> taps = offsets_of(Shape(geometry.kernel), geometry.dilations, image.padded);
-  for (size_t c = 0; c < channels; ++c) {
-    for (const int64_t tap : taps) windows.taps.push_back(static_cast<int64_t>(c * image.volume) + tap);
-  }
-  windows.columns = offsets_of(Shape(spatial_extents(y)), geometry.strides, image.padded);
-  windows.image_elements = channels * image.volume;
-  product.windows = std::move(windows);
   for (size_t i = 0; i < static_cast<size_t>(x[0]) * group; ++i) {
     product.a_matrix.push_back(i % group);
     product.b_matrix.push_back(i);
   }
-  product.store = conv.store;
-  product.shared_bytes = image.bytes;
+  product.store = conv.store ? conv.store : store_as_they_are(product.m, static_cast<size_t>(positions.elements()));
+  product.shared_bytes = images.bytes();
 
   const bool is_signed = context.input(conv.x).dtype == DType::int8;
-  context.phase(x[0] * x[1], static_cast<double>(image.volume) * 0.3, [=](const TileContext& tile) {
-    const auto widen = [&]<class T>(const T* src) {
-      image.widen(src, conv.x_zero ? tile.input<T>(*conv.x_zero) : nullptr, static_cast<size_t>(tile.tile),
-                  reinterpret_cast<int16_t*>(tile.shared));
-    };
-    if (is_signed) return widen(tile.input<int8_t>(conv.x));
-    widen(tile.input<uint8_t>(conv.x));
-  });
+  context.phase(x[0] * conv.group * images.pairs(), static_cast<double>(images.volume()) * 0.3,
+                [=, source = conv.x, zero_input = conv.x_zero](const TileContext& tile) {
+                  const uint8_t zero = zero_input ? *tile.input<uint8_t>(*zero_input) : 0;
+                  images.fill(tile.input<uint8_t>(source), is_signed, is_signed ? static_cast<int8_t>(zero) : zero,
+                              tile.tile, reinterpret_cast<int16_t*>(tile.shared));
+                });
   plan_integer_product(context, product);
 }
 

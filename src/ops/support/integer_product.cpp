@@ -53,8 +53,12 @@ class Packing {
     int16_t* to = dst + matrix * elements() + unit * unit_elements();
     if (panels_) {
       int_gemm_kernels().pack_panel(source, zero, matrices_.zero_step, k_, count, to);
-    } else {
+    } else if (matrices_.order.empty()) {
       int_gemm_kernels().pack_rows(source, zero, matrices_.zero_step, count, k_, to);
+    } else if (is_signed_) {
+      pack_in_order<int8_t>(source, zero, count, to);
+    } else {
+      pack_in_order<uint8_t>(source, zero, count, to);
     }
   }
 
@@ -65,6 +69,7 @@ class Packing {
       text += " " + std::to_string(value);
     }
     for (const size_t offset : matrices_.offsets) text += " " + std::to_string(offset);
+    if (!matrices_.order.empty()) text += " in pairs of " + std::to_string(matrices_.order[1]);
     if (!zeros) return text;
     text += " less";
     for (const size_t offset : matrices_.zero_offsets) text += " " + std::to_string(offset);
@@ -73,6 +78,15 @@ class Packing {
   }
 
  private:
+  template <class T>
+  void pack_in_order(const Int8Matrix& source, const void* zeros, size_t rows, int16_t* dst) const {
+    for (size_t i = 0; i < rows; ++i) {
+      const T* row = static_cast<const T*>(source.data) + static_cast<ptrdiff_t>(i) * source.row_stride;
+      const int zero = zeros ? static_cast<const T*>(zeros)[static_cast<ptrdiff_t>(i) * matrices_.zero_step] : 0;
+      for (const int64_t at : matrices_.order) *dst++ = static_cast<int16_t>(at < 0 ? 0 : row[at] - zero);
+    }
+  }
+
   // Rows of a unit are whole register tiles.
   size_t step() const { return panels_ ? int_gemm_kernels().nr : 4 * int_gemm_kernels().mr; }
 
@@ -133,98 +147,65 @@ class Planner {
     return packed;
   }
 
-  // Tiles of the products' rows and panels.
-  GemmTiling tiling() const {
-    const IntGemmKernels& kernels = int_gemm_kernels();
-    const size_t products = product_.a_matrix.size();
-    if (!product_.windows) {
-      return gemm_tiling(product_.m, product_.n, product_.k, static_cast<int>(kernels.mr),
-                         static_cast<int>(kernels.nr));
-    }
-    // Each tile gathers its windows: better few columns and all rows, while there are tiles enough.
-    constexpr size_t kMaxPanelBytes = size_t{192} * 1024;
-    constexpr size_t kMaxRows = 512;
-    constexpr size_t kWantedTiles = 8;
-    const size_t panels = kernels.panel_count(product_.n);
-    GemmTiling tiling;
-    const size_t fitting =
-        std::max<size_t>(1, kMaxPanelBytes / std::max<size_t>(1, kernels.panel_elements(product_.k) * sizeof(int16_t)));
-    tiling.panel_tile = std::clamp<size_t>(panels * products / kWantedTiles, 1, fitting);
-    tiling.panel_tiles = (panels + tiling.panel_tile - 1) / tiling.panel_tile;
-    const size_t parts = std::clamp<size_t>(kWantedTiles / std::max<size_t>(1, tiling.panel_tiles * products), 1, 4);
-    const size_t rows = std::min((product_.m + parts - 1) / parts, kMaxRows);
-    tiling.m_tile = std::max<size_t>(1, align_up(rows, kernels.mr));
-    tiling.m_tiles = (product_.m + tiling.m_tile - 1) / tiling.m_tile;
-    return tiling;
-  }
-
-  // Gathers panels [begin, end) of the windows of one image.
-  static void gather(const IntegerWindows& windows, const int16_t* image, size_t begin, size_t end, int16_t* dst) {
-    const IntGemmKernels& kernels = int_gemm_kernels();
-    const size_t nr = kernels.nr;
-    static constexpr int16_t kZeros[64] = {};
-    for (size_t panel = begin; panel < end; ++panel) {
-      const size_t first = panel * nr;
-      const size_t count = std::min(nr, windows.columns.size() - first);
-      const int64_t* columns = windows.columns.data() + first;
-      for (size_t p = 0; p < windows.taps.size(); p += 2, dst += 2 * nr) {
-        const int16_t* even = image + windows.taps[p];
-        const bool is_pair = p + 1 < windows.taps.size();
-        const int16_t* odd = is_pair ? image + windows.taps[p + 1] : kZeros;
-        for (size_t j = 0; j < count;) {
-          size_t run = 1;
-          while (j + run < count && columns[j + run] == columns[j] + static_cast<int64_t>(run)) ++run;
-          kernels.interleave(even + columns[j], is_pair ? odd + columns[j] : kZeros, run, dst + 2 * j);
-          j += run;
-        }
-        std::fill(dst + 2 * count, dst + 2 * nr, int16_t{0});
-      }
-    }
-  }
-
   void add_products(const Packed& rows, const Packed& panels) {
-    const GemmTiling tiles = tiling();
-    const size_t nr = int_gemm_kernels().nr;
-    const size_t panel_elements = int_gemm_kernels().panel_elements(product_.k);
-    const size_t columns = std::min(tiles.panel_tile * nr, product_.n);
+    const IntGemmKernels* kernels = &int_gemm_kernels();
+    const GemmTiling tiles =
+        gemm_tiling(product_.m, product_.n, product_.k, static_cast<int>(kernels->mr), static_cast<int>(kernels->nr));
+    const size_t columns = std::min(tiles.panel_tile * kernels->nr, product_.n);
     const size_t sums_at = product_.store ? context_.scratch(tiles.m_tile * columns * sizeof(int32_t)) : 0;
-    const size_t windows_at =
-        product_.windows ? context_.scratch(tiles.panel_tile * panel_elements * sizeof(int16_t)) : 0;
-    const auto per_product = tiles.tile_count();
     const double cost = static_cast<double>(tiles.m_tile * columns * product_.k) * kNanosecondsPerMultiply + 100;
-    context_.phase(
-        static_cast<int64_t>(per_product * product_.a_matrix.size()), cost,
-        [=, product = product_, row_elements = rows_.elements()](const TileContext& tile) {
-          const IntGemmKernels& kernels = int_gemm_kernels();
-          const size_t index = static_cast<size_t>(tile.tile) / per_product;
-          const size_t part = static_cast<size_t>(tile.tile) % per_product;
-          const size_t row = part % tiles.m_tiles * tiles.m_tile;
-          const size_t m = std::min(tiles.m_tile, product.m - row);
-          const size_t panel = part / tiles.m_tiles * tiles.panel_tile;
-          const size_t panel_end = std::min(panel + tiles.panel_tile, kernels.panel_count(product.n));
-          const size_t column = panel * nr;
-          const size_t n = std::min(panel_end * nr, product.n) - column;
-          const size_t matrix = product.b_matrix[index];
+    context_.phase(static_cast<int64_t>(tiles.tile_count() * product_.a_matrix.size()), cost,
+                   [=, product = product_, row_elements = rows_.elements()](const TileContext& tile) {
+                     const size_t index = static_cast<size_t>(tile.tile) / tiles.tile_count();
+                     const size_t part = static_cast<size_t>(tile.tile) % tiles.tile_count();
+                     const size_t row = part % tiles.m_tiles * tiles.m_tile;
+                     const size_t m = std::min(tiles.m_tile, product.m - row);
+                     const size_t panel = part / tiles.m_tiles * tiles.panel_tile;
+                     const size_t column = panel * kernels->nr;
+                     const size_t n = std::min(tiles.panel_tile * kernels->nr, product.n - column);
+                     const int16_t* a = rows.at(
+                         tile, product.a_matrix[index] * row_elements + row * IntGemmKernels::padded_k(product.k));
+                     auto* c = reinterpret_cast<int32_t*>(tile.scratch + sums_at);
+                     size_t stride = n;
+                     if (!product.store) {
+                       c = tile.output<int32_t>(0) + (index * product.m + row) * product.n + column;
+                       stride = product.n;
+                     }
+                     const size_t matrix = product.b_matrix[index];
+                     if (product.windows) {
+                       const auto* image = reinterpret_cast<const int16_t*>(tile.shared) +
+                                           2 * (matrix * product.windows->image_pairs + column);
+                       kernels->run_spread(a, image, product.windows->taps.data(), m, n, product.k, c,
+                                           static_cast<ptrdiff_t>(stride));
+                     } else {
+                       const size_t first = matrix * kernels->panel_count(product.n) + panel;
+                       kernels->run(a, panels.at(tile, first * kernels->panel_elements(product.k)), m, n, product.k, c,
+                                    static_cast<ptrdiff_t>(stride));
+                     }
+                     if (!product.store) return;
+                     for (size_t i = 0; i < m; ++i) store_row(product, tile, c + i * n, index, row + i, column, n);
+                   });
+  }
 
-          const int16_t* b = nullptr;
-          if (product.windows) {
-            auto* gathered = reinterpret_cast<int16_t*>(tile.scratch + windows_at);
-            const auto* images = reinterpret_cast<const int16_t*>(tile.shared + product.windows->shared_offset);
-            gather(*product.windows, images + matrix * product.windows->image_elements, panel, panel_end, gathered);
-            b = gathered;
-          } else {
-            b = panels.at(tile, (matrix * kernels.panel_count(product.n) + panel) * panel_elements);
-          }
-          const int16_t* a =
-              rows.at(tile, product.a_matrix[index] * row_elements + row * IntGemmKernels::padded_k(product.k));
-          if (!product.store) {
-            int32_t* c = tile.output<int32_t>(0) + (index * product.m + row) * product.n + column;
-            return kernels.run(a, b, m, n, product.k, c, static_cast<ptrdiff_t>(product.n));
-          }
-          auto* sums = reinterpret_cast<int32_t*>(tile.scratch + sums_at);
-          kernels.run(a, b, m, n, product.k, sums, static_cast<ptrdiff_t>(n));
-          for (size_t i = 0; i < m; ++i) product.store(tile, sums + i * n, index, row + i, column, n);
-        });
+  // Gives the sums to the operator, of windows those that are wanted.
+  static void store_row(const IntegerProduct& product, const TileContext& tile, int32_t* sums, size_t index, size_t row,
+                        size_t column, size_t n) {
+    if (!product.windows) return product.store(tile, sums, index, row, column, n);
+    const std::vector<size_t>& begins = product.windows->run_begins;
+    const size_t length = product.windows->run_length;
+    auto run = std::upper_bound(begins.begin(), begins.end(), column);
+    if (run != begins.begin()) --run;
+    size_t wanted = 0;  // the first of those that are wanted
+    size_t count = 0;   // they move to the front of the sums
+    for (; run != begins.end() && *run < column + n; ++run) {
+      const size_t first = std::max(column, *run);
+      const size_t last = std::min(column + n, *run + length);
+      if (first >= last) continue;
+      if (count == 0) wanted = static_cast<size_t>(run - begins.begin()) * length + first - *run;
+      std::copy(sums + (first - column), sums + (last - column), sums + count);
+      count += last - first;
+    }
+    if (count > 0) product.store(tile, sums, index, row, wanted, count);
   }
 
   PlanContext& context_;

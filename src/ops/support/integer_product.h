@@ -20,18 +20,22 @@ struct IntegerMatrices {
   // i * zero_step.
   std::vector<size_t> zero_offsets;
   ptrdiff_t zero_step = 0;
+  // Of a first factor: where element p of a row is, counted from its beginning; -1: zero. Empty: in order.
+  std::vector<int64_t> order;
 };
 
-// The columns of the second factor as windows over images. Column j of matrix i is made of the elements
-// taps[0..k) + columns[j] of image i: int16, less its zero point, with its padding.
+// The columns of the second factor as windows over images that the operator's own phases leave in the shared memory, as
+// pairs of int16 less their zero points: element (p, j) of matrix i is half p % 2 of pair taps[p / 2] + j of image i.
 struct IntegerWindows {
-  std::vector<int64_t> taps, columns;
-  // The images of a tile's step: [matrix][image_elements].
-  size_t image_elements = 0;
-  size_t shared_offset = 0;  // where they begin in the shared memory, in bytes
+  std::vector<int64_t> taps;
+  size_t image_pairs = 0;  // from one image to the next
+  // Columns that are wanted: runs of `run_length`, beginning at run_begins, in ascending order.
+  std::vector<size_t> run_begins;
+  size_t run_length = 0;
 };
 
-// What becomes of `n` neighbouring sums of a product's row, from column `column` on; they may be changed.
+// What becomes of `n` neighbouring sums of a product's row, from column `column` on (of windows: from the column-th
+// that is wanted on); they may be changed.
 using StoreSums =
     std::function<void(const TileContext& tile, int32_t* sums, size_t product, size_t row, size_t column, size_t n)>;
 
