@@ -12,6 +12,7 @@ namespace onnxrun {
 namespace {
 
 constexpr std::string_view kDomain = "ai.onnx.preview.training";
+constexpr size_t kMaxNodes = size_t{1} << 22;
 
 [[noreturn]] void refuse(const std::string& message) { throw Error(ErrorCode::invalid_model, message); }
 
@@ -162,6 +163,9 @@ void expand_gradients(Graph& graph) {
       graph.remove_node(id);
       Differentiator(graph, call).expand();
       graph.sort();
+      if (graph.node_count() > kMaxNodes) {
+        throw Error(ErrorCode::limit, "gradients expand to more than " + std::to_string(kMaxNodes) + " nodes");
+      }
     } catch (const Error& error) {
       throw Error(error.code(), "node " + call.label + ": " + error.what());
     }

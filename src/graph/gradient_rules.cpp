@@ -375,6 +375,12 @@ const std::map<std::string_view, Rule>& rules() {
   return all;
 }
 
+// Whether only type and shape of the input count.
+bool gives_only_type(const Node& node, size_t i) {
+  return (i == 1 && (node.op_type == "SumToShape" || node.op_type == "CastLike")) ||
+         (i == 2 && node.op_type == "MatMulGradient");
+}
+
 std::string full_name(const Node& node) { return (node.domain.empty() ? "" : node.domain + ".") + node.op_type; }
 
 }  // namespace
@@ -443,7 +449,7 @@ void differentiate_node(GradientCall& call) {
   call.results.resize(call.node.inputs.size());
   rule->second(call);
   for (size_t i = 0; i < call.wanted.size(); ++i) {
-    if (call.wanted[i] && call.results[i].empty()) {
+    if (call.wanted[i] && call.results[i].empty() && !gives_only_type(call.node, i)) {
       refuse("the gradient of " + name + " with respect to its input " + std::to_string(i) + " is not supported");
     }
   }

@@ -47,7 +47,14 @@ class SumToShape : public Operator {
  public:
   explicit SumToShape(AttributeReader& /*attributes*/) {}
 
-  void infer(InferContext& context) const override { context.set_output(0, context.dtype(0), context.shape(1)); }
+  void infer(InferContext& context) const override {
+    const DimShape& from = context.shape(0);
+    const DimShape& to = context.shape(1);
+    if (from.is_concrete() && to.is_concrete() && !(ops::broadcast(to, from) == from)) {
+      context.fail(from.to_string() + " is no broadcast of " + to.to_string());
+    }
+    context.set_output(0, context.dtype(0), to);
+  }
 
   void plan(PlanContext& context) const override {
     const Shape& from = context.input(0).shape;
