@@ -35,7 +35,7 @@ may src/kernels kernels/ base/
 may src/media media/ base/
 may src/graph graph/ base/
 may src/ops ops/ graph/ kernels/ media/ base/
-may src/runtime runtime/ graph/ ops/register_all.h base/
+may src/runtime runtime/ graph/ ops/register_all.h kernels/channel_block.h base/
 may tools media/
 
 only 'tbb/' src/base/

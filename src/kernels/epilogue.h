@@ -41,6 +41,16 @@ struct EpilogueOf {
 };
 using Epilogue = EpilogueOf<float>;
 
+// The leading steps of an epilogue that are applied in registers.
+template <class T>
+struct RegisterEpilogue {
+  enum class Activation : uint8_t { none, relu, clip, leaky_relu };
+  bool add_residual = false;
+  Activation activation = Activation::none;
+  T alpha = 0, beta = 0;
+  int steps = 0;  // how many steps that is
+};
+
 // Applies steps to dst[n] in place; `residual` has n elements, or is nullptr when no step is add_residual.
 using EpilogueRowF32 = void (*)(float* dst, const float* residual, size_t n, const EpilogueStep* steps,
                                 int step_count) noexcept;

@@ -40,6 +40,7 @@ ONNXRUN_FUSED(double, pd, fnms, fnmsub)
 #define ONNXRUN_UNROLL _Pragma("GCC unroll 64")
 #endif
 #define ONNXRUN_INLINE inline __attribute__((always_inline))
+#define ONNXRUN_INLINE_LAMBDA __attribute__((always_inline))
 
 namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
 

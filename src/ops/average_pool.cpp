@@ -19,15 +19,13 @@ class AveragePool : public Operator {
   void plan(PlanContext& context) const override {
     const auto shared = ops::make_pooling(context, window_);
     const Shape& x = context.input(0).shape;
-    std::vector<std::vector<int64_t>> counts;
-    for (size_t axis = 0; axis < shared->input.size(); ++axis)
-      counts.push_back(shared->tap_counts(axis, count_padding_));
+    const std::vector<int64_t> sizes = shared->window_sizes(count_padding_);
     const double cost = static_cast<double>(shared->output_size()) * 3;
     dispatch_dtype<FloatTypes>(context.input(0).dtype, [&]<class T>() {
       context.range(x[0] * x[1], cost, [=](const TileContext& tile, int64_t begin, int64_t end) {
         const ops::Pooling& pooling = *shared;
         for (int64_t map = begin; map < end; ++map) {
-          pool(pooling, counts, tile.input<T>(0) + map * pooling.input_size(),
+          pool(pooling, sizes, tile.input<T>(0) + map * pooling.input_size(),
                tile.output<T>(0) + map * pooling.output_size());
         }
       });
@@ -36,7 +34,7 @@ class AveragePool : public Operator {
 
  private:
   template <class T>
-  static void pool(const ops::Pooling& pooling, const std::vector<std::vector<int64_t>>& counts, const T* src, T* dst) {
+  static void pool(const ops::Pooling& pooling, const std::vector<int64_t>& sizes, const T* src, T* dst) {
     using Sum = std::conditional_t<std::is_same_v<T, double>, double, float>;
     const size_t last = pooling.output.size() - 1;
     std::vector<Sum> sums(static_cast<size_t>(pooling.output[last]));
@@ -53,15 +51,9 @@ class AveragePool : public Operator {
           }
         }
       }
-      int64_t outer_count = 1;
-      int64_t rest = row;
-      for (size_t axis = last; axis-- > 0;) {
-        outer_count *= counts[axis][static_cast<size_t>(rest % pooling.output[axis])];
-        rest /= pooling.output[axis];
-      }
       T* out = dst + row * pooling.output[last];
       for (size_t i = 0; i < sums.size(); ++i) {
-        const int64_t count = outer_count * counts[last][i];
+        const int64_t count = sizes[static_cast<size_t>(row) * sums.size() + i];
         out[i] = static_cast<T>(count > 0 ? sums[i] / static_cast<Sum>(count) : Sum(0));
       }
     }

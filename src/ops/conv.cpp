@@ -9,9 +9,9 @@
 #include "base/checked.h"
 #include "graph/registry.h"
 #include "onnxrun/error.h"
+#include "ops/support/conv_shape.h"
 #include "ops/support/elementwise.h"
 #include "ops/support/fused_steps.h"
-#include "ops/support/window.h"
 
 namespace onnxrun {
 namespace {
@@ -63,36 +63,9 @@ class Float64Conv {
 class Conv : public Operator {
  public:
   explicit Conv(AttributeReader& attributes)
-      : window_(attributes, false),
-        group_(attributes.integer("group", 1)),
-        fused_(attributes.fused_steps("steps")),
-        steps_(ops::epilogue_steps(fused_)) {}
+      : convolution_(attributes), fused_(attributes.fused_steps("steps")), steps_(ops::epilogue_steps(fused_)) {}
 
-  void infer(InferContext& context) const override {
-    const DimShape& x = context.shape(0);
-    const DimShape& w = context.shape(1);
-    if (!x.has_rank() || !w.has_rank()) return;
-    if (x.rank() < 3 || x.rank() != w.rank()) {
-      context.fail("input of rank " + std::to_string(x.rank()) + " and weights of rank " + std::to_string(w.rank()) +
-                   " do not make a convolution");
-    }
-    check_channels(context, x, w);
-    std::vector<int64_t> kernel;
-    for (size_t axis = 2; axis < w.rank(); ++axis) {
-      if (w[axis].is_number()) kernel.push_back(w[axis].number());
-    }
-    const bool known = kernel.size() + 2 == w.rank();
-    if (!known && !window_.has_kernel_shape()) {
-      DimShape shape = DimShape::of_rank(x.rank());
-      shape[0] = x[0];
-      shape[1] = w[0];
-      return context.set_shape(0, std::move(shape));
-    }
-    const auto geometry = window_.geometry(x.rank() - 2, known ? kernel : std::vector<int64_t>{});
-    std::vector<Dim> shape{x[0], w[0]};
-    for (size_t axis = 2; axis < x.rank(); ++axis) shape.push_back(window_.output_extent(geometry, axis - 2, x[axis]));
-    context.set_shape(0, std::move(shape));
-  }
+  void infer(InferContext& context) const override { convolution_.infer(context); }
 
   void plan(PlanContext& context) const override {
     switch (context.input(0).dtype) {
@@ -106,52 +79,8 @@ class Conv : public Operator {
   }
 
  private:
-  void check_channels(const InferContext& context, const DimShape& x, const DimShape& w) const {
-    if (group_ < 1) context.fail("group cannot be " + std::to_string(group_));
-    if (x[1].is_number() && x[1].number() % group_ != 0) {
-      context.fail("group " + std::to_string(group_) + " does not divide the " + x[1].to_string() + " input channels");
-    }
-    if (w[0].is_number() && w[0].number() % group_ != 0) {
-      context.fail("group " + std::to_string(group_) + " does not divide the " + w[0].to_string() + " output channels");
-    }
-    if (x[1].is_number() && w[1].is_number() && x[1].number() != w[1].number() * group_) {
-      context.fail("the weights are for " + std::to_string(w[1].number() * group_) + " channels, the input has " +
-                   x[1].to_string());
-    }
-    if (!context.has_input(2) || !context.shape(2).has_rank()) return;
-    const DimShape& bias = context.shape(2);
-    if (bias.rank() != 1 || (bias[0].is_number() && w[0].is_number() && !(bias[0] == w[0]))) {
-      context.fail("the bias has the shape " + bias.to_string() + " for " + w[0].to_string() + " output channels");
-    }
-  }
-
-  // Kernels take three spatial axes; missing ones lead with extent 1.
   ConvShape conv_shape(const PlanContext& context) const {
-    const Shape& x = context.input(0).shape;
-    const Shape& w = context.input(1).shape;
-    const size_t rank = x.rank() - 2;
-    if (rank > 3)
-      throw Error(ErrorCode::unsupported_operator, "convolutions of more than three spatial axes are not supported");
-    auto geometry = window_.geometry(rank, {w.begin() + 2, w.end()});
-    window_.resolve_padding(geometry, ops::spatial_extents(x));
-    ConvShape shape;
-    shape.batch = static_cast<size_t>(x[0]);
-    shape.group = static_cast<size_t>(group_);
-    shape.in_channels = static_cast<size_t>(x[1]);
-    shape.out_channels = static_cast<size_t>(w[0]);
-    for (size_t axis = 0; axis < rank; ++axis) {
-      const size_t to = 3 - rank + axis;
-      if (geometry.pad_begin[axis] < 0 || geometry.pad_end[axis] < 0) {
-        throw Error(ErrorCode::unsupported_operator, "negative pads are not supported");
-      }
-      shape.input[to] = static_cast<size_t>(x[2 + axis]);
-      shape.kernel[to] = static_cast<size_t>(geometry.kernel[axis]);
-      shape.stride[to] = static_cast<size_t>(geometry.strides[axis]);
-      shape.dilation[to] = static_cast<size_t>(geometry.dilations[axis]);
-      shape.pad_begin[to] = static_cast<size_t>(geometry.pad_begin[axis]);
-      shape.pad_end[to] = static_cast<size_t>(geometry.pad_end[axis]);
-    }
-    return shape;
+    return convolution_.kernel_shape(context.input(0).shape, context.input(1).shape);
   }
 
   // Where the kernels find the operands of a tile.
@@ -303,8 +232,7 @@ class Conv : public Operator {
     context.implementation("float64");
   }
 
-  ops::WindowAttributes window_;
-  int64_t group_;
+  ops::ConvAttributes convolution_;
   std::vector<FusedStep> fused_;
   std::vector<EpilogueStep> steps_;
 };

@@ -10,6 +10,7 @@
 #include "base/thread_pool.h"
 #include "graph/inference.h"
 #include "graph/passes/pass.h"
+#include "kernels/channel_block.h"
 #include "onnxrun/error.h"
 #include "runtime/evaluate.h"
 #include "runtime/operators.h"
@@ -146,7 +147,7 @@ class Session::Impl {
     if (!problems.empty()) refuse(problems);
     std::vector<std::string> warnings;
     infer_graph(*graph_, options.dims, warnings);
-    const PassContext context{operators(), evaluate_node};
+    const PassContext context{operators(), evaluate_node, static_cast<int64_t>(channel_block())};
     passes_ = run_passes(*graph_, context,
                          {options.opt_level, options.disabled_passes, options.verify_passes, options.dims}, warnings);
     describe_interface();

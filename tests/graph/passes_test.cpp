@@ -105,5 +105,99 @@ TEST(Passes, ASumThatIsReadTwiceIsNotFused) {
   EXPECT_EQ(changes(checked_session(output), "fuse_activation"), 0);
 }
 
+// The node's operator in each step of the newest plan.
+std::vector<std::string> operators_of(const Session& session) {
+  std::vector<std::string> names;
+  for (const StepInfo& step : session.steps()) names.push_back(step.node.substr(0, step.node.find(' ')));
+  return names;
+}
+
+// Runs the model with and without passes.
+void expect_same_results(const ModelBuilder& builder, const std::vector<Value>& inputs) {
+  SessionOptions plain;
+  plain.opt_level = 0;
+  const auto got = elements(checked_session(builder).run(inputs)[0]);
+  const auto expected = elements(Session(builder.model(), plain).run(inputs)[0]);
+  ASSERT_EQ(got.size(), expected.size());
+  for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], 2e-5F) << "element " << i;
+}
+
+int64_t count(const std::vector<std::string>& names, const std::string& name) {
+  return std::count(names.begin(), names.end(), name);
+}
+
+// Squeeze and excitation, a pool, a concatenation: maps become plain again at the end only. 24 channels are no whole
+// number of blocks on every instruction set, 32 are.
+TEST(Passes, MapsStayBlockedBetweenConvolutions) {
+  for (const int64_t channels : {24, 32}) {
+    ModelBuilder builder;
+    builder.main.input("x", DType::float32, {"batch", "3", "12", "12"})
+        .constant("w1", random_floats({channels, 3, 3, 3}, 1))
+        .constant("w2", random_floats({channels, channels, 1, 1}, 2))
+        .constant("w3", random_floats({20, channels * 2, 1, 1}, 3))
+        .constant("bias", random_floats({channels, 1, 1}, 4))
+        .constant("half", floats({1}, {0.5F}));
+    builder.main.node("Conv", {"x", "w1"}, {"a"})
+        .node("MaxPool", {"a"}, {"p"}, {{"kernel_shape", std::vector<int64_t>{2, 2}}})
+        .node("GlobalAveragePool", {"p"}, {"g"})
+        .node("Conv", {"g", "w2"}, {"e"})
+        .node("Sigmoid", {"e"}, {"s"})
+        .node("Mul", {"p", "s"}, {"m"})
+        .node("Add", {"m", "bias"}, {"shifted"})
+        .node("Mul", {"half", "shifted"}, {"halved"})
+        .node("Concat", {"p", "halved"}, {"c"}, {{"axis", int64_t{-3}}})
+        .node("Conv", {"c", "w3"}, {"y"})
+        .output("y");
+    const std::vector<Value> inputs = {random_floats({2, 3, 12, 12}, 5)};
+    expect_same_results(builder, inputs);
+    if (channels != 32) continue;
+    const Session session = checked_session(builder);
+    session.run(inputs);
+    const auto names = operators_of(session);
+    EXPECT_EQ(count(names, "onnxrun.BlockChannels"), 0) << ::testing::PrintToString(names);
+    EXPECT_EQ(count(names, "onnxrun.UnblockChannels"), 1);
+    EXPECT_EQ(count(names, "onnxrun.BlockedConv"), 3);
+  }
+}
+
+// What a plain operator reads in between is converted once; the blocked chain goes on.
+TEST(Passes, PlainReadersOfBlockedMapsGetPlainMaps) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"1", "16", "5", "7"})
+      .constant("w", random_floats({16, 16, 3, 3}, 1))
+      .constant("d", random_floats({16, 1, 3, 3}, 2));
+  const ModelBuilder::Attributes pads = {{"pads", std::vector<int64_t>{1, 1, 1, 1}}};
+  ModelBuilder::Attributes depthwise = pads;
+  depthwise.emplace_back("group", int64_t{16});
+  builder.main.node("Conv", {"x", "w"}, {"a"}, pads)
+      .node("Conv", {"a", "d"}, {"b"}, depthwise)
+      .node("ReduceSum", {"a"}, {"r"}, {{"keepdims", int64_t{1}}})
+      .node("Softmax", {"b"}, {"s"}, {{"axis", int64_t{3}}})
+      .node("Add", {"s", "r"}, {"t"})
+      .node("Add", {"t", "b"}, {"y"})
+      .output("y");
+  expect_same_results(builder, {random_floats({1, 16, 5, 7}, 3)});
+}
+
+TEST(Passes, ANormalizationBetweenBlockedMapsIsOnePass) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"1", "8", "6", "6"})
+      .constant("w", random_floats({40, 8, 1, 1}, 1))
+      .constant("scale", random_floats({40}, 2))
+      .constant("b", random_floats({40}, 3))
+      .constant("mean", random_floats({40}, 4))
+      .constant("var", floats({40}, std::vector<float>(40, 0.7F)));
+  builder.main.node("Conv", {"x", "w"}, {"a"})
+      .node("AveragePool", {"a"}, {"p"}, {{"kernel_shape", std::vector<int64_t>{3, 3}}})
+      .node("BatchNormalization", {"p", "scale", "b", "mean", "var"}, {"n"})
+      .node("Relu", {"n"}, {"y"})
+      .output("y");
+  const std::vector<Value> inputs = {random_floats({1, 8, 6, 6}, 5)};
+  expect_same_results(builder, inputs);
+  const auto names = operators_of(checked_session(builder));
+  EXPECT_EQ(count(names, "onnxrun.BlockedScaleShift"), 1) << ::testing::PrintToString(names);
+  EXPECT_EQ(count(names, "Relu"), 0);
+}
+
 }  // namespace
 }  // namespace onnxrun

@@ -4,117 +4,38 @@
 
 #include <cmath>
 #include <limits>
-#include <sstream>
 
-#include "kernels/kernel_test.h"
+#include "kernels/conv_problem.h"
 
 namespace onnxrun::testing {
 namespace {
 
-size_t elements(const size_t (&extents)[3]) { return extents[0] * extents[1] * extents[2]; }
-
-std::string describe(const ConvShape& s) {
-  std::ostringstream out;
-  const auto list = [&](const char* name, const size_t(&v)[3]) {
-    out << ' ' << name << ' ' << v[0] << 'x' << v[1] << 'x' << v[2];
-  };
-  out << "n " << s.batch << " group " << s.group << " channels " << s.in_channels << " -> " << s.out_channels;
-  list("input", s.input);
-  list("kernel", s.kernel);
-  list("stride", s.stride);
-  list("dilation", s.dilation);
-  list("pad", s.pad_begin);
-  list("pad_end", s.pad_end);
-  return out.str();
+void run(ConvProblem& problem) {
+  const ConvPlan plan = make_conv_plan(problem.shape);
+  const Buffer<float> packed(plan.packed_weight_bytes / sizeof(float));
+  // In two parts, the later one first: blocks are independent.
+  const size_t half = plan.weight_block_count / 2;
+  pack_conv_weights(plan, problem.weights.data(), packed.get(), half, plan.weight_block_count);
+  pack_conv_weights(plan, problem.weights.data(), packed.get(), 0, half);
+  const Buffer<char> shared(plan.shared_bytes);
+  const Buffer<char> scratch(plan.scratch_bytes);
+  ConvArgs a = problem.args(problem.dst.data());
+  a.packed_weights = packed.get();
+  for (size_t i = plan.pack_tile_count; i-- > 0;) run_conv_pack_tile(plan, a, i, shared.get());
+  for (size_t i = plan.tile_count; i-- > 0;) run_conv_tile(plan, a, i, shared.get(), scratch.get());
 }
-
-struct Problem {
-  ConvShape shape;
-  std::vector<float> src, weights, bias, residual, dst;
-  std::vector<EpilogueStep> steps;
-
-  Problem(const ConvShape& s, Random& random) : shape(s) {
-    src = random.floats(s.batch * s.in_channels * elements(s.input));
-    weights = random.floats(s.out_channels * (s.in_channels / s.group) * elements(s.kernel));
-    bias = random.floats(s.out_channels);
-    dst = std::vector<float>(output_size(), std::numeric_limits<float>::quiet_NaN());
-    residual = random.floats(dst.size());
-  }
-
-  size_t output_size() const {
-    size_t size = shape.batch * shape.out_channels;
-    for (int axis = 0; axis < 3; ++axis) size *= conv_output_extent(shape, axis);
-    return size;
-  }
-
-  ConvArgs args(float* to) const {
-    ConvArgs args;
-    args.src = src.data();
-    args.dst = to;
-    args.epilogue.bias = bias.data();
-    args.epilogue.residual = residual.data();
-    args.epilogue.steps = steps.data();
-    args.epilogue.step_count = static_cast<int>(steps.size());
-    return args;
-  }
-
-  void run() {
-    const ConvPlan plan = make_conv_plan(shape);
-    const Buffer<float> packed(plan.packed_weight_bytes / sizeof(float));
-    // In two parts, the later one first: blocks are independent.
-    const size_t half = plan.weight_block_count / 2;
-    pack_conv_weights(plan, weights.data(), packed.get(), half, plan.weight_block_count);
-    pack_conv_weights(plan, weights.data(), packed.get(), 0, half);
-    const Buffer<char> shared(plan.shared_bytes);
-    const Buffer<char> scratch(plan.scratch_bytes);
-    ConvArgs a = args(dst.data());
-    a.packed_weights = packed.get();
-    for (size_t i = plan.pack_tile_count; i-- > 0;) run_conv_pack_tile(plan, a, i, shared.get());
-    for (size_t i = plan.tile_count; i-- > 0;) run_conv_tile(plan, a, i, shared.get(), scratch.get());
-  }
-
-  // |error| <= 4 K eps sum |a b|, and as much again for bias, residual and activations with slopes of at most 1.
-  void expect_close_to_reference() {
-    std::vector<float> expected(dst.size());
-    conv_reference(shape, args(expected.data()), weights.data());
-    Problem magnitude(*this);
-    for (auto* values : {&magnitude.src, &magnitude.weights, &magnitude.bias, &magnitude.residual}) {
-      for (float& x : *values) x = std::fabs(x);
-    }
-    magnitude.steps = {{EpilogueKind::add_residual}};
-    std::vector<float> bound(dst.size());
-    conv_reference(shape, magnitude.args(bound.data()), magnitude.weights.data());
-    const size_t k = shape.in_channels / shape.group * elements(shape.kernel);
-    const float factor = 4 * static_cast<float>(k + 4) * std::numeric_limits<float>::epsilon();
-    for (size_t i = 0; i < dst.size(); ++i) {
-      ASSERT_LE(std::fabs(dst[i] - expected[i]), factor * bound[i] + 1e-30f)
-          << "element " << i << ": " << dst[i] << " for " << expected[i];
-    }
-  }
-};
 
 class ConvTest : public IsaTest {
  protected:
   void check(const ConvShape& shape, const std::vector<EpilogueStep>& steps = {}) {
     SCOPED_TRACE(describe(shape) + " seed " + std::to_string(random_.seed()));
-    Problem problem(shape, random_);
+    ConvProblem problem(shape, random_);
     problem.steps = steps;
-    problem.run();
+    run(problem);
     problem.expect_close_to_reference();
   }
   Random random_;
 };
-
-ConvShape square(size_t in, size_t out, size_t size, size_t kernel, size_t stride = 1, size_t pad = 0) {
-  ConvShape s;
-  s.in_channels = in;
-  s.out_channels = out;
-  s.input[1] = s.input[2] = size;
-  s.kernel[1] = s.kernel[2] = kernel;
-  s.stride[1] = s.stride[2] = stride;
-  for (int axis : {1, 2}) s.pad_begin[axis] = s.pad_end[axis] = pad;
-  return s;
-}
 
 TEST_P(ConvTest, LayersOfNetworks) {
   check(square(3, 16, 32, 7, 2, 3));
@@ -198,10 +119,10 @@ TEST_P(ConvTest, Epilogues) {
 TEST_P(ConvTest, NanOfOneChannelReachesItsOutputsOnly) {
   ConvShape s = square(2, 2, 8, 3, 1, 1);
   s.group = 2;
-  Problem problem(s, random_);
+  ConvProblem problem(s, random_);
   problem.steps = {{EpilogueKind::relu}};
   problem.src[8 * 8 + 20] = std::numeric_limits<float>::quiet_NaN();
-  problem.run();
+  run(problem);
   int nans = 0;
   for (size_t i = 0; i < problem.dst.size(); ++i) {
     nans += std::isnan(problem.dst[i]);

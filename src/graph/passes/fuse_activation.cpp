@@ -1,8 +1,6 @@
 // Lets a convolution or Gemm apply the elementwise operators behind it to each element before it is stored: first, at
 // most once, the addition of another tensor of the same shape, then activations.
 #include <algorithm>
-#include <array>
-#include <limits>
 
 #include "graph/passes/pass.h"
 #include "graph/passes/pattern.h"
@@ -27,40 +25,6 @@ bool can_fuse(const Graph& graph, const Node& node) {
   const bool is_gemm = is_operator(node, "Gemm");
   if (!is_gemm && !is_operator(node, "Conv")) return false;
   return graph.value(node.inputs[0]).type.dtype == DType::float32 && (!is_gemm || has_row_bias(graph, node));
-}
-
-// The bounds of a Clip: attributes before version 11, constant inputs since.
-bool clip_bounds(const Graph& graph, const Node& clip, FusedStep& step) {
-  step.alpha = number_attribute(clip, "min", std::numeric_limits<float>::lowest());
-  step.beta = number_attribute(clip, "max", std::numeric_limits<float>::max());
-  const auto read = [&](size_t i, float& bound) {
-    return clip.inputs.size() <= i || clip.inputs[i] == kNoValue || read_scalar(graph, clip.inputs[i], bound);
-  };
-  return read(1, step.alpha) && read(2, step.beta) && step.alpha <= step.beta;
-}
-
-// The fused form of an activation; false for any other node.
-bool activation_step(const Graph& graph, const Node& node, FusedStep& step) {
-  static constexpr std::array<std::string_view, 7> kPlain = {"Relu", "Sigmoid",  "Tanh", "HardSwish",
-                                                             "Mish", "Softplus", "Gelu"};
-  if (!node.domain.empty()) return false;
-  step.op_type = node.op_type;
-  if (node.op_type == "Clip") return clip_bounds(graph, node, step);
-  if (node.op_type == "LeakyRelu") {
-    step.alpha = number_attribute(node, "alpha", 0.01F);
-    return true;
-  }
-  if (node.op_type == "HardSigmoid") {
-    step.alpha = number_attribute(node, "alpha", 0.2F);
-    step.beta = number_attribute(node, "beta", 0.5F);
-    return true;
-  }
-  if (std::find(kPlain.begin(), kPlain.end(), node.op_type) == kPlain.end()) return false;
-  for (const Attribute& attribute : node.attributes) {
-    const auto* text = std::get_if<std::string>(&attribute.value);
-    if (attribute.name == "approximate" && text && *text == "tanh") step.op_type = "GeluTanh";
-  }
-  return true;
 }
 
 // The other operand of an addition of two tensors of the same shape.

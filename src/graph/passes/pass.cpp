@@ -18,6 +18,7 @@ constexpr Pass kPasses[] = {
     {"remove_no_ops", 1, remove_no_ops},
     {"fuse_batch_normalization", 2, fuse_batch_normalization},
     {"fuse_activation", 2, fuse_activation},
+    {"block_channels", 2, block_channels},
     {"remove_leftovers", 1, remove_dead_nodes},
 };
 

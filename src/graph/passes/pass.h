@@ -16,6 +16,8 @@ struct PassContext {
   const OpRegistry& registry;
   // Runs a node whose inputs are all constants; the outputs in order, kind none for those that are not wanted.
   std::function<std::vector<Value>(const Graph&, const Node&)> evaluate;
+  // Channels side by side in channel-blocked maps; 0: there are none.
+  int64_t channel_block = 0;
 };
 
 // A named change of a graph that keeps what it computes. Runs on the main graph and on each subgraph.
@@ -32,6 +34,7 @@ int inline_constant_if(Graph& graph, const PassContext& context);
 int remove_no_ops(Graph& graph, const PassContext& context);
 int fuse_batch_normalization(Graph& graph, const PassContext& context);
 int fuse_activation(Graph& graph, const PassContext& context);
+int block_channels(Graph& graph, const PassContext& context);
 
 struct PassSettings {
   int level = 2;

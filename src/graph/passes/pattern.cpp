@@ -1,9 +1,21 @@
 #include "graph/passes/pattern.h"
 
 #include <algorithm>
+#include <array>
+#include <limits>
 
 namespace onnxrun {
 namespace {
+
+// The bounds of a Clip: attributes before version 11, constant inputs since.
+bool clip_bounds(const Graph& graph, const Node& clip, FusedStep& step) {
+  step.alpha = number_attribute(clip, "min", std::numeric_limits<float>::lowest());
+  step.beta = number_attribute(clip, "max", std::numeric_limits<float>::max());
+  const auto read = [&](size_t i, float& bound) {
+    return clip.inputs.size() <= i || clip.inputs[i] == kNoValue || read_scalar(graph, clip.inputs[i], bound);
+  };
+  return read(1, step.alpha) && read(2, step.beta) && step.alpha <= step.beta;
+}
 
 template <class T>
 const T* find_attribute(const Node& node, std::string_view name) {
@@ -56,6 +68,29 @@ ValueId add_constant(Graph& graph, std::string name, Tensor tensor) {
   const ValueId id = graph.add_value(std::move(name));
   graph.value(id).constant = std::make_shared<const Constant>(Constant{std::move(tensor), Constant::Source::computed});
   return id;
+}
+
+bool activation_step(const Graph& graph, const Node& node, FusedStep& step) {
+  static constexpr std::array<std::string_view, 7> kPlain = {"Relu", "Sigmoid",  "Tanh", "HardSwish",
+                                                             "Mish", "Softplus", "Gelu"};
+  if (!node.domain.empty()) return false;
+  step.op_type = node.op_type;
+  if (node.op_type == "Clip") return clip_bounds(graph, node, step);
+  if (node.op_type == "LeakyRelu") {
+    step.alpha = number_attribute(node, "alpha", 0.01F);
+    return true;
+  }
+  if (node.op_type == "HardSigmoid") {
+    step.alpha = number_attribute(node, "alpha", 0.2F);
+    step.beta = number_attribute(node, "beta", 0.5F);
+    return true;
+  }
+  if (std::find(kPlain.begin(), kPlain.end(), node.op_type) == kPlain.end()) return false;
+  for (const Attribute& attribute : node.attributes) {
+    const auto* text = std::get_if<std::string>(&attribute.value);
+    if (attribute.name == "approximate" && text && *text == "tanh") step.op_type = "GeluTanh";
+  }
+  return true;
 }
 
 }  // namespace onnxrun

@@ -35,6 +35,9 @@ T read_unaligned(const Tensor& tensor, int64_t index) {
 NodeId only_consumer(const Graph& graph, const std::vector<std::vector<NodeId>>& consumers,
                      const std::vector<ValueId>& outputs);
 
+// The form in which fused kernels apply an activation of ai.onnx; false for any other node.
+bool activation_step(const Graph& graph, const Node& node, FusedStep& step);
+
 ValueId add_constant(Graph& graph, std::string name, Tensor tensor);
 
 }  // namespace onnxrun

@@ -76,23 +76,6 @@ struct RowArgs {
   }
 };
 
-ONNXRUN_INLINE Vec<float> activate(const RegisterEpilogue<float>& epilogue, const Vec<float>& x) noexcept {
-  using Activation = RegisterEpilogue<float>::Activation;
-  const Vec<float> zero(0.0f);
-  const Vec<float> alpha(epilogue.alpha);
-  switch (epilogue.activation) {
-    case Activation::relu:
-      return at_least(x, zero);
-    case Activation::clip:
-      return at_most(at_least(x, alpha), Vec<float>(epilogue.beta));
-    case Activation::leaky_relu:
-      return select(x < zero, x * alpha, x);
-    case Activation::none:
-      break;
-  }
-  return x;
-}
-
 // kVectors vectors of outputs, input_step apart in the padded input and output_step in the output; `columns` of the
 // last one are stored (of all, when kRows). kTaps: columns of the kernel, 0 for any.
 template <int kVectors, int kTaps, bool kRows>
@@ -128,7 +111,7 @@ ONNXRUN_INLINE void compute(const RowArgs& row, const size_t* offsets, size_t x,
     const bool whole = columns == kWidth || (!kRows && v + 1 < kVectors);
     Vec<float> y = acc[v] + Vec<float>(row.bias);
     if (row.epilogue.add_residual) y += whole ? load(row.residual + at) : load_partial(row.residual + at, columns);
-    y = activate(row.epilogue, y);
+    activate(row.epilogue, [&](auto f) ONNXRUN_INLINE_LAMBDA { f(y); });
     // Whole vectors are faster; the residual of a later row may be what they would overwrite.
     if (whole || (!row.epilogue.add_residual && row.dst_end - (row.dst + at) >= static_cast<ptrdiff_t>(kWidth))) {
       store(row.dst + at, y);

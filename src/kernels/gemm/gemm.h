@@ -45,6 +45,11 @@ using GemmKernelsF64 = GemmKernelsOf<double>;
 // The kernels of the selected instruction set. Thread-safe.
 const GemmKernels& gemm_kernels();
 const GemmKernelsF64& gemm_kernels_f64();
+template <class T>
+const GemmKernelsOf<T>& gemm_kernels_of() {
+  if constexpr (sizeof(T) == sizeof(float)) return gemm_kernels();
+  if constexpr (sizeof(T) == sizeof(double)) return gemm_kernels_f64();
+}
 
 // Floats (doubles) of a packed B[K, N] for the selected instruction set; no overflow check.
 inline size_t packed_b_floats(size_t k, size_t n) { return gemm_kernels().packed_b_size(k, n); }

@@ -24,16 +24,6 @@ ONNXRUN_INLINE const T* advance(const T* p, size_t offset) noexcept {
   return p == nullptr ? nullptr : p + static_cast<ptrdiff_t>(offset);
 }
 
-// The part of an epilogue that is applied in registers.
-template <class T>
-struct RegisterEpilogue {
-  enum class Activation : uint8_t { none, relu, clip, leaky_relu };
-  bool add_residual = false;
-  Activation activation = Activation::none;
-  T alpha = 0, beta = 0;
-  int steps = 0;  // how many steps that is
-};
-
 template <class T>
 ONNXRUN_INLINE RegisterEpilogue<T> register_epilogue(const EpilogueStep* steps, int count) noexcept {
   using Activation = typename RegisterEpilogue<T>::Activation;
@@ -61,6 +51,28 @@ ONNXRUN_INLINE RegisterEpilogue<T> register_epilogue(const EpilogueStep* steps, 
   result.beta = static_cast<T>(step.beta);
   ++result.steps;
   return result;
+}
+
+// Applies the activation to every vector that each_vector(f) hands to f.
+template <class T, class EachVector>
+ONNXRUN_INLINE void activate(const RegisterEpilogue<T>& epilogue, const EachVector& each_vector) noexcept {
+  using Activation = typename RegisterEpilogue<T>::Activation;
+  const Vec<T> zero(T{0});
+  const Vec<T> alpha(epilogue.alpha);
+  const Vec<T> beta(epilogue.beta);
+  switch (epilogue.activation) {
+    case Activation::none:
+      break;
+    case Activation::relu:
+      each_vector([&](Vec<T>& x) ONNXRUN_INLINE_LAMBDA { x = at_least(x, zero); });
+      break;
+    case Activation::clip:
+      each_vector([&](Vec<T>& x) ONNXRUN_INLINE_LAMBDA { x = at_most(at_least(x, alpha), beta); });
+      break;
+    case Activation::leaky_relu:
+      each_vector([&](Vec<T>& x) ONNXRUN_INLINE_LAMBDA { x = select(x < zero, x * alpha, x); });
+      break;
+  }
 }
 
 // C[rows, columns] (+)= A[rows, k] B[k, columns], then bias and the epilogue if this is the last stretch of k.
@@ -155,7 +167,6 @@ struct TileKernel {
   }
 
   ONNXRUN_INLINE void finish(const Tile<T>& t) noexcept {
-    using Activation = typename RegisterEpilogue<T>::Activation;
     if (t.row_bias) {
       each([&](int r, int, Vec<T>& x) { x += Vec<T>(t.row_bias[r]); });
     }
@@ -166,22 +177,8 @@ struct TileKernel {
       each_in_memory(t, t.residual_row_stride,
                      [&](ptrdiff_t at, Vec<T>& x, size_t lanes) { x += read(t.residual + at, lanes); });
     }
-    const Vec<T> alpha(t.epilogue.alpha);
-    const Vec<T> beta(t.epilogue.beta);
-    const Vec<T> zero(T{0});
-    switch (t.epilogue.activation) {
-      case Activation::none:
-        break;
-      case Activation::relu:
-        each([&](int, int, Vec<T>& x) { x = at_least(x, zero); });
-        break;
-      case Activation::clip:
-        each([&](int, int, Vec<T>& x) { x = at_most(at_least(x, alpha), beta); });
-        break;
-      case Activation::leaky_relu:
-        each([&](int, int, Vec<T>& x) { x = select(x < zero, x * alpha, x); });
-        break;
-    }
+    activate(t.epilogue,
+             [&](auto f) ONNXRUN_INLINE_LAMBDA { each([&](int, int, Vec<T>& x) ONNXRUN_INLINE_LAMBDA { f(x); }); });
   }
 
   static void run(const Tile<T>& t) noexcept {

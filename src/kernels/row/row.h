@@ -10,8 +10,16 @@ struct RowKernels {
   // dst[i] = max(dst[i], src[i * stride]) and dst[i] += src[i * stride] for i < n; a NaN in src stays.
   void (*max_strided)(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept;
   void (*add_strided)(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept;
+  // The same for vectors, as in channel-blocked maps: vector i of dst with vector i * stride of src, i < n.
+  void (*max_blocks)(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept;
+  void (*add_blocks)(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept;
+  // One vector: the sum of n of them; the largest, NaN if there is one, -inf for none.
+  void (*sum_of_blocks)(const float* src, float* dst, size_t n) noexcept;
+  void (*max_of_blocks)(const float* src, float* dst, size_t n) noexcept;
   // dst[i] = src[i] * scale + shift.
   void (*scale_shift)(const float* src, float* dst, size_t n, float scale, float shift) noexcept;
+  // The same for n vectors: each lane has its scale and its shift.
+  void (*scale_shift_blocks)(const float* src, float* dst, size_t n, const float* scale, const float* shift) noexcept;
   // The sum of the row; its largest element, NaN if there is one, -inf for none.
   float (*sum)(const float* src, size_t n) noexcept;
   float (*max)(const float* src, size_t n) noexcept;

@@ -32,10 +32,41 @@ void add_strided(float* dst, const float* src, ptrdiff_t stride, size_t n) noexc
   for (size_t i = 0; i < n; ++i) dst[i] += src[static_cast<ptrdiff_t>(i) * stride];
 }
 
+void max_blocks(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept {
+  for (; n != 0; --n, dst += kLane, src += stride * static_cast<ptrdiff_t>(kLane)) {
+    store(dst, max_or_nan(load(src), load(dst)));
+  }
+}
+
+void add_blocks(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept {
+  for (; n != 0; --n, dst += kLane, src += stride * static_cast<ptrdiff_t>(kLane)) store(dst, load(dst) + load(src));
+}
+
+void sum_of_blocks(const float* src, float* dst, size_t n) noexcept {
+  VecF sums[4] = {VecF(0), VecF(0), VecF(0), VecF(0)};
+  for (; n >= 4; n -= 4, src += 4 * kLane) {
+    ONNXRUN_UNROLL for (size_t k = 0; k < 4; ++k) sums[k] = sums[k] + load(src + k * kLane);
+  }
+  for (; n != 0; --n, src += kLane) sums[0] = sums[0] + load(src);
+  store(dst, (sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+
+void max_of_blocks(const float* src, float* dst, size_t n) noexcept {
+  VecF largest(-kInfinity);
+  for (; n != 0; --n, src += kLane) largest = max_or_nan(load(src), largest);
+  store(dst, largest);
+}
+
 void scale_shift(const float* src, float* dst, size_t n, float scale, float shift) noexcept {
   size_t i = 0;
   for (; i + kLane <= n; i += kLane) store(dst + i, fma(load(src + i), VecF(scale), VecF(shift)));
   for (; i < n; i += kLane) store_partial(dst + i, fma(load_partial(src + i, n - i), VecF(scale), VecF(shift)), n - i);
+}
+
+void scale_shift_blocks(const float* src, float* dst, size_t n, const float* scale, const float* shift) noexcept {
+  const VecF factor = load(scale);
+  const VecF offset = load(shift);
+  for (; n != 0; --n, src += kLane, dst += kLane) store(dst, fma(load(src), factor, offset));
 }
 
 // The sum of `lanes` in order.
@@ -93,6 +124,8 @@ float exp_sum(const float* src, float* dst, size_t n, float shift) noexcept {
 }  // namespace
 
 extern const RowKernels kRowKernels;
-constexpr RowKernels kRowKernels = {max_strided, add_strided, scale_shift, sum, max, exp_sum};
+constexpr RowKernels kRowKernels = {max_strided,   add_strided,   max_blocks,  add_blocks,
+                                    sum_of_blocks, max_of_blocks, scale_shift, scale_shift_blocks,
+                                    sum,           max,           exp_sum};
 
 }  // namespace onnxrun::ONNXRUN_SIMD_NAMESPACE

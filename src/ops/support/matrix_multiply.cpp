@@ -15,15 +15,6 @@ namespace {
 
 constexpr double kNanosecondsPerMultiply = 0.01;
 
-template <class T>
-const GemmKernelsOf<T>& kernels() {
-  if constexpr (std::is_same_v<T, float>) {
-    return gemm_kernels();
-  } else {
-    return gemm_kernels_f64();
-  }
-}
-
 // Where the tiles find operands that do not lie where the inputs do, in the step's shared memory.
 struct Copies {
   bool widened = false;  // 16-bit operands as floats
@@ -35,7 +26,7 @@ template <class T>
 class PackedProduct {
  public:
   PackedProduct(PlanContext& context, const MatrixMultiply& product)
-      : context_(context), product_(product), kernel_(kernels<T>()) {
+      : context_(context), product_(product), kernel_(gemm_kernels_of<T>()) {
     matrices_ = product.b_offsets;
     std::sort(matrices_.begin(), matrices_.end());
     matrices_.erase(std::unique(matrices_.begin(), matrices_.end()), matrices_.end());

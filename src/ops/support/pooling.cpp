@@ -77,10 +77,23 @@ std::vector<int64_t> Pooling::tap_counts(size_t axis, bool with_padding) const {
   return counts;
 }
 
-std::shared_ptr<const Pooling> make_pooling(const PlanContext& context, const WindowAttributes& attributes) {
+std::vector<int64_t> Pooling::window_sizes(bool with_padding) const {
+  std::vector<int64_t> sizes{1};
+  for (size_t axis = 0; axis < output.size(); ++axis) {
+    std::vector<int64_t> next;
+    for (const int64_t size : sizes) {
+      for (const int64_t count : tap_counts(axis, with_padding)) next.push_back(size * count);
+    }
+    sizes = std::move(next);
+  }
+  return sizes;
+}
+
+std::shared_ptr<const Pooling> make_pooling(const WindowAttributes& attributes, std::vector<int64_t> input,
+                                            std::vector<int64_t> output) {
   auto pooling = std::make_shared<Pooling>();
-  pooling->input = spatial_extents(context.input(0).shape);
-  pooling->output = spatial_extents(context.output(0).shape);
+  pooling->input = std::move(input);
+  pooling->output = std::move(output);
   pooling->window = attributes.geometry(pooling->input.size());
   attributes.resolve_padding(pooling->window, pooling->input);
   for (int64_t row = 0; row < pooling->row_count(); ++row) {
@@ -89,6 +102,10 @@ std::shared_ptr<const Pooling> make_pooling(const PlanContext& context, const Wi
   }
   pooling->row_begin.push_back(pooling->all_taps.size());
   return pooling;
+}
+
+std::shared_ptr<const Pooling> make_pooling(const PlanContext& context, const WindowAttributes& attributes) {
+  return make_pooling(attributes, spatial_extents(context.input(0).shape), spatial_extents(context.output(0).shape));
 }
 
 void infer_pool(InferContext& context, const WindowAttributes& attributes) {

@@ -31,10 +31,16 @@ struct Pooling {
   // The windows' sizes along one axis: taps inside the input or, with padding, inside the padded input.
   std::vector<int64_t> tap_counts(size_t axis, bool with_padding) const;
 
+  // tap_counts of all axes multiplied, for each output of a map.
+  std::vector<int64_t> window_sizes(bool with_padding) const;
+
   std::vector<Tap> all_taps;      // by row
   std::vector<size_t> row_begin;  // of each row's taps, and behind the last
 };
 
+// The pool over the given spatial extents.
+std::shared_ptr<const Pooling> make_pooling(const WindowAttributes& attributes, std::vector<int64_t> input,
+                                            std::vector<int64_t> output);
 // The pool of a node, given its attributes and types.
 std::shared_ptr<const Pooling> make_pooling(const PlanContext& context, const WindowAttributes& attributes);
 

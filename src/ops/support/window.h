@@ -29,6 +29,10 @@ class WindowAttributes {
   // The extent of the output along spatial axis `axis`.
   Dim output_extent(const Geometry& geometry, size_t axis, const Dim& input) const;
 
+  // Whether auto_pad asks for SAME_UPPER or SAME_LOWER; whether an odd padding has its longer part at the end.
+  bool is_same_padding() const { return auto_pad_ == AutoPad::same_upper || auto_pad_ == AutoPad::same_lower; }
+  bool is_longer_at_end() const { return auto_pad_ == AutoPad::same_upper; }
+
   bool has_kernel_shape() const { return !kernel_shape_.empty(); }
 
  private:

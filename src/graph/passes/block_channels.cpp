@@ -1,0 +1,285 @@
+// Keeps maps channel-blocked ([N, ceil(C / block), spatial, block], see kernels/conv/blocked_conv.h) from one
+// convolution to the next: convolutions write blocked maps, and what stands between them works on blocked maps where
+// it can. Blocked values are ordinary tensors of one more axis; BlockChannels and UnblockChannels stand at the borders.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+
+#include "graph/passes/pass.h"
+#include "graph/passes/pattern.h"
+
+namespace onnxrun {
+namespace {
+
+constexpr std::string_view kDomain = "onnxrun";
+
+// Operators that compute each element of the output from the elements at the same place.
+constexpr std::array<std::string_view, 24> kUnary = {
+    "Relu",     "LeakyRelu", "Sigmoid",  "Tanh", "HardSwish", "HardSigmoid", "Elu",     "Selu",
+    "Celu",     "Softplus",  "Softsign", "Mish", "Swish",     "Gelu",        "Clip",    "ThresholdedRelu",
+    "Identity", "Abs",       "Neg",      "Exp",  "Sqrt",      "Erf",         "Dropout", "Floor"};
+constexpr std::array<std::string_view, 8> kBroadcasting = {"Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "PRelu"};
+constexpr std::array<std::string_view, 4> kPools = {"MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool"};
+
+template <size_t N>
+bool is_one_of(const Node& node, const std::array<std::string_view, N>& names) {
+  return node.domain.empty() && std::find(names.begin(), names.end(), node.op_type) != names.end();
+}
+
+class Blocking {
+ public:
+  Blocking(Graph& graph, int64_t block) : graph_(graph), block_(block), consumers_(graph.consumers()) {}
+
+  int run() {
+    int changes = 0;
+    const std::vector<NodeId> order = graph_.order();
+    for (const NodeId id : order) {
+      const Node node = graph_.node(id);
+      if (node.removed || node.outputs.empty() || !convert(id, node)) continue;
+      ++changes;
+    }
+    return changes;
+  }
+
+ private:
+  bool convert(NodeId id, const Node& node) {
+    if (can_block_conv(node)) return block_conv(id, node);
+    if (is_one_of(node, kBroadcasting)) return block_broadcasting(id, node);
+    if (node.inputs.empty() || !is_map(node.inputs[0]) || !only_first_output(node)) return false;
+    if (is_one_of(node, kUnary)) return is_blocked(node.inputs[0]) && rest_are_scalars(node) && block_unary(id, node);
+    if (is_one_of(node, kPools)) return is_blocked(node.inputs[0]) && block_pool(id, node);
+    if (is_operator(node, "Concat")) return block_concat(id, node);
+    if (is_operator(node, "BatchNormalization")) return is_blocked(node.inputs[0]) && block_normalization(id, node);
+    return false;
+  }
+
+  const DimShape& shape(ValueId id) const { return graph_.value(id).type.shape; }
+  bool is_blocked(ValueId id) const { return blocked_.contains(id); }
+  bool only_first_output(const Node& node) const {
+    return std::all_of(node.outputs.begin() + 1, node.outputs.end(), [](ValueId id) { return id == kNoValue; });
+  }
+  // Float32 [N, C, spatial] with a known number of channels.
+  bool is_map(ValueId id) const {
+    if (id == kNoValue) return false;
+    const Type& type = graph_.value(id).type;
+    return type.is_tensor() && type.dtype == DType::float32 && type.shape.has_rank() && type.shape.rank() >= 3 &&
+           type.shape.rank() <= 5 && type.shape[1].is_number() && type.shape[1].number() > 0;
+  }
+  int64_t channels(ValueId id) const { return shape(id)[1].number(); }
+
+  bool can_block_conv(const Node& node) const {
+    const bool is_fused = node.domain == kDomain && node.op_type == "Conv";
+    if (!is_fused && !is_operator(node, "Conv")) return false;
+    const ConstantPtr weights = constant_of(graph_, node.inputs[1]);
+    if (!is_map(node.inputs[0]) || !is_map(node.outputs[0]) || !weights) return false;
+    const int64_t group = integer_attribute(node, "group", 1);
+    const int64_t group_in = channels(node.inputs[0]) / group;
+    const int64_t group_out = channels(node.outputs[0]) / group;
+    if (group == 1) return 2 * group_out > block_;
+    if (group_in == 1 && group_out == 1) return shape(node.inputs[0]).rank() <= 4 && 2 * group > block_;
+    return group_out % block_ == 0 && (group_in % block_ == 0 || !is_blocked(node.inputs[0]));
+  }
+
+  bool block_conv(NodeId id, const Node& node) {
+    Node conv = node;
+    const bool depthwise = integer_attribute(node, "group", 1) > 1 &&
+                           channels(node.inputs[0]) == channels(node.outputs[0]) &&
+                           integer_attribute(node, "group", 1) == channels(node.inputs[0]);
+    const bool plain_input = !depthwise && !is_blocked(node.inputs[0]);
+    if (!plain_input) conv.inputs[0] = blocked(node.inputs[0]);
+    if (conv.inputs.size() > kResidual && conv.inputs[kResidual] != kNoValue) {
+      conv.inputs[kResidual] = blocked(conv.inputs[kResidual]);
+    }
+    conv.attributes.push_back({"block", block_});
+    conv.attributes.push_back({"plain_input", int64_t{plain_input}});
+    replace(id, std::move(conv), "BlockedConv");
+    return true;
+  }
+
+  bool rest_are_scalars(const Node& node) const {
+    return std::all_of(node.inputs.begin() + 1, node.inputs.end(),
+                       [&](ValueId id) { return id == kNoValue || (shape(id).has_rank() && shape(id).rank() == 0); });
+  }
+
+  bool block_unary(NodeId id, const Node& node) {
+    Node unary = node;
+    unary.inputs[0] = blocked(node.inputs[0]);
+    replace(id, std::move(unary));
+    return true;
+  }
+
+  bool block_pool(NodeId id, const Node& node) {
+    Node pool = node;
+    pool.inputs[0] = blocked(node.inputs[0]);
+    replace(id, std::move(pool), "Blocked" + node.op_type);
+    return true;
+  }
+
+  // What an operand of a broadcasting operator on maps like `like` becomes.
+  enum class Form : uint8_t { none, blocked, scalar, per_channel };
+  Form form_of(ValueId id, ValueId like) const {
+    const DimShape& s = shape(id);
+    if (!s.has_rank()) return Form::none;
+    if (s.rank() <= shape(like).rank() && s.elements().is(1)) return Form::scalar;
+    if (is_map(id) && s.rank() == shape(like).rank() && channels(id) == channels(like)) return Form::blocked;
+    const ConstantPtr constant = constant_of(graph_, id);
+    const size_t axis = shape(like).rank() - 2;  // behind the channels
+    const bool per_channel = constant && s.rank() > axis && s.rank() <= axis + 2 &&
+                             s[s.rank() - axis - 1].is(channels(like)) && s.elements().is(channels(like));
+    return per_channel ? Form::per_channel : Form::none;
+  }
+
+  bool block_broadcasting(NodeId id, const Node& node) {
+    const ValueId like = node.outputs[0];
+    if (node.opset < 7 || !is_map(like)) return false;
+    bool any = false;
+    for (const ValueId input : node.inputs) {
+      if (form_of(input, like) == Form::none) return false;
+      any = any || is_blocked(input);
+    }
+    if (!any) return false;
+    Node binary = node;
+    for (ValueId& input : binary.inputs) {
+      const Form form = form_of(input, like);
+      if (form == Form::blocked) input = blocked(input);
+      if (form == Form::per_channel) input = blocked_vector(input, shape(like).rank());
+    }
+    replace(id, std::move(binary));
+    return true;
+  }
+
+  bool block_concat(NodeId id, const Node& node) {
+    const int64_t rank = static_cast<int64_t>(shape(node.inputs[0]).rank());
+    const int64_t axis = integer_attribute(node, "axis", 1);
+    if (axis != 1 && axis != 1 - rank) return false;
+    size_t blocked_inputs = 0;
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      if (!is_map(node.inputs[i])) return false;
+      if (i + 1 < node.inputs.size() && channels(node.inputs[i]) % block_ != 0) return false;
+      blocked_inputs += is_blocked(node.inputs[i]) ? 1 : 0;
+    }
+    if (2 * blocked_inputs < node.inputs.size()) return false;
+    Node concat = node;
+    for (ValueId& input : concat.inputs) input = blocked(input);
+    for (Attribute& attribute : concat.attributes) {
+      if (attribute.name == "axis") attribute.value = int64_t{1};
+    }
+    replace(id, std::move(concat));
+    return true;
+  }
+
+  // Inference with known statistics is x * scale + shift by channel; an activation behind it is fused.
+  bool block_normalization(NodeId id, const Node& node) {
+    const std::vector<ValueId> statistics(node.inputs.begin() + 1, node.inputs.end());
+    if (integer_attribute(node, "training_mode", 0) != 0 || integer_attribute(node, "spatial", 1) == 0 ||
+        !all_constant(graph_, statistics)) {
+      return false;
+    }
+    const int64_t count = channels(node.inputs[0]);
+    Tensor scale(DType::float32, {count});
+    Tensor shift(DType::float32, {count});
+    const double epsilon = number_attribute(node, "epsilon", 1e-5F);
+    for (const ValueId statistic : statistics) {
+      if (graph_.value(statistic).type.dtype != DType::float32) return false;
+    }
+    for (int64_t c = 0; c < count; ++c) {
+      const auto read = [&](size_t i) {
+        return static_cast<double>(read_unaligned<float>(constant_of(graph_, statistics[i])->tensor, c));
+      };
+      const double factor = read(0) / std::sqrt(read(3) + epsilon);
+      scale.mutable_values<float>()[static_cast<size_t>(c)] = static_cast<float>(factor);
+      shift.mutable_values<float>()[static_cast<size_t>(c)] = static_cast<float>(read(1) - read(2) * factor);
+    }
+    Node scaling = node;
+    const std::string& name = graph_.value(node.outputs[0]).name;
+    scaling.inputs = {blocked(node.inputs[0]), add_constant(graph_, name + " (scale)", std::move(scale)),
+                      add_constant(graph_, name + " (shift)", std::move(shift))};
+    scaling.attributes.clear();
+    FusedStep step;
+    const NodeId next = only_consumer(graph_, consumers_, {node.outputs[0]});
+    if (next != kNoNode && activation_step(graph_, graph_.node(next), step)) {
+      const Node& activation = graph_.node(next);
+      scaling.attributes.push_back({"steps", std::vector<FusedStep>{step}});
+      scaling.outputs = {activation.outputs[0]};
+      scaling.origins.insert(scaling.origins.end(), activation.origins.begin(), activation.origins.end());
+      graph_.remove_node(next);
+    }
+    replace(id, std::move(scaling), "BlockedScaleShift");
+    return true;
+  }
+
+  // The blocked form of a map; made from the plain one where there is none.
+  ValueId blocked(ValueId plain) {
+    const auto known = blocked_.find(plain);
+    if (known != blocked_.end()) return known->second;
+    const ValueId to = graph_.add_value(graph_.value(plain).name + " (blocked)");
+    Node node;
+    node.op_type = "BlockChannels";
+    node.inputs = {plain};
+    node.outputs = {to};
+    node.attributes.push_back({"block", block_});
+    add_internal(std::move(node));
+    blocked_[plain] = to;
+    return to;
+  }
+
+  // A constant with one element per channel as [ceil(C / block), 1, ..., block].
+  ValueId blocked_vector(ValueId id, size_t rank) {
+    const Tensor& tensor = constant_of(graph_, id)->tensor;
+    const int64_t count = tensor.elements();
+    std::vector<int64_t> extents(rank, 1);
+    extents.front() = (count + block_ - 1) / block_;
+    extents.back() = block_;
+    Tensor padded(DType::float32, Shape(extents));
+    const auto values = padded.mutable_values<float>();
+    std::fill(values.begin(), values.end(), 1.0F);
+    for (int64_t i = 0; i < count; ++i) values[static_cast<size_t>(i)] = read_unaligned<float>(tensor, i);
+    return add_constant(graph_, graph_.value(id).name + " (blocked)", std::move(padded));
+  }
+
+  // The new node makes the blocked form of the old one's output, from which the plain form is made.
+  void replace(NodeId id, Node node, const std::string& internal_name = "") {
+    const ValueId plain = node.outputs[0];
+    const int64_t channel_count = channels(plain);
+    graph_.remove_node(id);
+    const ValueId to = graph_.add_value(graph_.value(plain).name + " (blocked)");
+    node.outputs = {to};
+    node.op = nullptr;
+    node.entry = nullptr;
+    if (internal_name.empty()) {
+      graph_.add_node(std::move(node));
+    } else {
+      node.op_type = internal_name;
+      add_internal(std::move(node));
+    }
+    blocked_[plain] = to;
+    Node unblock;
+    unblock.op_type = "UnblockChannels";
+    unblock.inputs = {to};
+    unblock.outputs = {plain};
+    unblock.attributes.push_back({"channels", channel_count});
+    add_internal(std::move(unblock));
+  }
+
+  void add_internal(Node node) {
+    node.domain = kDomain;
+    node.opset = 1;
+    graph_.add_node(std::move(node));
+  }
+
+  static constexpr size_t kResidual = 3;  // input of onnxrun.Conv
+
+  Graph& graph_;
+  int64_t block_;
+  std::vector<std::vector<NodeId>> consumers_;  // of the values that were there before
+  std::map<ValueId, ValueId> blocked_;          // plain to blocked
+};
+
+}  // namespace
+
+int block_channels(Graph& graph, const PassContext& context) {
+  return context.channel_block > 0 ? Blocking(graph, context.channel_block).run() : 0;
+}
+
+}  // namespace onnxrun

@@ -1,0 +1,546 @@
+#include "kernels/conv/blocked_conv.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <functional>
+#include <span>
+
+#include "kernels/dispatch.h"
+
+namespace onnxrun {
+
+ONNXRUN_DECLARE_TABLE(BlockedTileKernels, kBlockedTileKernels)
+
+const BlockedTileKernels& blocked_tile_kernels() { return ONNXRUN_SELECT_TABLE(kBlockedTileKernels); }
+
+size_t channel_block() { return blocked_tile_kernels().block; }
+
+namespace {
+
+using Copy = BlockedConvPlan::Copy;
+
+constexpr size_t kVectors = 2;                  // output blocks of a panel
+constexpr double kMinTileOperations = 1 << 19;  // multiply-adds: 5 to 20 microseconds
+constexpr size_t kMaxTiles = 64;
+constexpr size_t kSourceBytes =
+    size_t{192} * 1024;  // that a tile reads again and again: stays in the second level cache
+constexpr size_t kFewWeightBytes = size_t{256} * 1024;
+constexpr size_t kMaxSkippedTaps = 64;
+constexpr size_t kPrefetchingCalls = 16;
+constexpr size_t kMinCopiedFloats = size_t{16} * 1024;  // of a tile of the copy
+
+constexpr size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
+
+size_t tap_count(const ConvShape& s) { return s.kernel[0] * s.kernel[1] * s.kernel[2]; }
+
+bool is_padded(const ConvShape& s, const size_t (&output)[3]) {
+  for (int axis = 0; axis < 3; ++axis) {
+    const size_t reach = (output[axis] - 1) * s.stride[axis] + (s.kernel[axis] - 1) * s.dilation[axis] + 1;
+    if (s.pad_begin[axis] > 0 || reach > s.input[axis]) return true;
+  }
+  return false;
+}
+
+// Nearly equal pieces of at most `most`.
+std::vector<uint8_t> cut(size_t length, size_t most) {
+  const size_t count = ceil_div(length, most);
+  std::vector<uint8_t> pieces(count);
+  for (size_t i = 0; i < count; ++i) pieces[i] = static_cast<uint8_t>((length + i) / count);
+  std::sort(pieces.begin(), pieces.end(), std::greater<>());
+  return pieces;
+}
+
+// Cycles of a multiply-add of all pixels, with two vectors: by arithmetic, by loads, by latency.
+double tile_cycles(size_t rows, size_t pixels) {
+  const auto places = static_cast<double>(rows * pixels);
+  return std::max({places, (places + 2) / 2, 4.0});
+}
+
+double row_cycles(const std::vector<uint8_t>& pixels, size_t rows) {
+  double sum = 0;
+  for (const size_t count : pixels) sum += tile_cycles(rows, count);
+  return sum;
+}
+
+void plan_source(BlockedConvPlan& plan) {
+  const ConvShape& s = plan.shape;
+  auto& source = plan.source;
+  const bool copies = is_padded(s, plan.output) || s.stride[2] > 1;
+  plan.copy = copies ? Copy::shared : Copy::none;
+  if (copies) {
+    // Along an axis of one tap only what the outputs read is copied.
+    const auto extent = [&](int axis) {
+      return s.kernel[axis] == 1
+                 ? plan.output[axis]
+                 : (plan.output[axis] - 1) * s.stride[axis] + (s.kernel[axis] - 1) * s.dilation[axis] + 1;
+    };
+    source.depth = extent(0);
+    source.rows = extent(1);
+    source.depth_step = s.kernel[0] == 1 ? s.stride[0] : 1;
+    source.row_step = s.kernel[1] == 1 ? s.stride[1] : 1;
+    source.output_depth = s.kernel[0] == 1 ? 1 : s.stride[0];
+    source.output_row = s.kernel[1] == 1 ? 1 : s.stride[1];
+    source.columns = plan.output[2] + (s.kernel[2] - 1) * s.dilation[2] / s.stride[2];
+    for (size_t tap = 0; tap < s.kernel[2]; ++tap) {
+      const size_t phase = tap * s.dilation[2] % s.stride[2];
+      if (std::find(source.phases.begin(), source.phases.end(), phase) == source.phases.end()) {
+        source.phases.push_back(phase);
+      }
+    }
+  } else {
+    source.depth = s.input[0];
+    source.rows = s.input[1];
+    source.columns = s.input[2];
+    source.output_depth = s.stride[0];
+    source.output_row = s.stride[1];
+    source.phases = {0};
+  }
+  source.row_floats = source.phases.size() * source.columns * plan.src_block;
+  source.block_floats = source.depth * source.rows * source.row_floats;
+}
+
+void plan_taps(BlockedConvPlan& plan) {
+  const ConvShape& s = plan.shape;
+  const auto& source = plan.source;
+  for (size_t d = 0; d < s.kernel[0]; ++d) {
+    for (size_t h = 0; h < s.kernel[1]; ++h) {
+      for (size_t w = 0; w < s.kernel[2]; ++w) {
+        const size_t at = w * s.dilation[2];
+        const auto phase =
+            std::find(source.phases.begin(), source.phases.end(), at % s.stride[2]) - source.phases.begin();
+        const size_t row = d * s.dilation[0] * source.rows + h * s.dilation[1];
+        const size_t column = static_cast<size_t>(phase) * source.columns + at / s.stride[2];
+        const auto src = static_cast<ptrdiff_t>(row * source.row_floats + column * plan.src_block);
+        for (size_t v = 1; v <= kVectors; ++v) {
+          auto& taps = plan.taps[v - 1];
+          taps.push_back({src, static_cast<ptrdiff_t>(taps.size() * plan.src_block * v * plan.block)});
+        }
+      }
+    }
+  }
+}
+
+void plan_rows(BlockedConvPlan& plan) {
+  const ConvShape& s = plan.shape;
+  const size_t positions = plan.output[0] * plan.output[1] * plan.output[2];
+  const auto most = static_cast<size_t>(plan.kernels->pixels);
+  const bool same_maps = tap_count(s) == 1 && plan.source.output_depth == 1 && plan.source.output_row == 1 &&
+                         plan.source.rows == plan.output[1] && plan.source.columns == plan.output[2];
+  plan.merged = same_maps || (plan.output[0] == 1 && plan.output[1] == 1);
+  if (plan.merged) {
+    constexpr size_t kTilesOfRow = 8;
+    const size_t rows = ceil_div(positions, kTilesOfRow * most);
+    plan.row_length = rows == 1 ? positions : ceil_div(ceil_div(positions, rows), most) * most;
+    plan.row_count = ceil_div(positions, plan.row_length);
+    plan.pixels = cut(plan.row_length, most);
+    return;
+  }
+  plan.row_length = plan.output[2];
+  plan.row_count = plan.output[0] * plan.output[1];
+  plan.pixels = cut(plan.row_length, most);
+  const auto pairs = cut(plan.row_length, static_cast<size_t>(plan.kernels->paired_pixels));
+  if (plan.src_block > 1 && plan.output[0] == 1 && plan.row_count > 1 &&
+      row_cycles(pairs, 2) < 2 * row_cycles(plan.pixels, 1)) {
+    plan.paired = true;
+    plan.pixels = pairs;
+  }
+  const size_t taps = tap_count(s);
+  const bool few = taps > 1 && taps <= kMaxSkippedTaps && plan.copy != Copy::none;
+  plan.skip_rows = few && (s.pad_begin[0] > 0 || s.pad_begin[1] > 0 || s.pad_end[0] > 0 || s.pad_end[1] > 0);
+  plan.skip_columns = few && s.dilation[2] * s.stride[2] >= most && (s.pad_begin[2] >= most || s.pad_end[2] >= most);
+}
+
+void plan_tiles(BlockedConvPlan& plan) {
+  const ConvShape& s = plan.shape;
+  const auto positions = static_cast<double>(plan.output[0] * plan.output[1] * plan.output[2]);
+  const double operations = static_cast<double>(s.batch * s.out_channels) * positions * static_cast<double>(plan.k);
+  const size_t images = s.batch * s.group;
+  const size_t wanted =
+      ceil_div(static_cast<size_t>(std::clamp(operations / kMinTileOperations, 1.0, double{kMaxTiles})), images);
+  const size_t weight_bytes = plan.packed_weight_bytes / s.group;
+  const size_t row_bytes = plan.merged
+                               ? plan.row_length * plan.src_blocks * plan.src_block * sizeof(float)
+                               : plan.source.output_row * plan.source.row_floats * plan.src_blocks * sizeof(float);
+  const size_t unit = plan.paired ? 2 : 1;
+  const size_t units = ceil_div(plan.row_count, unit);
+  size_t parts = std::min(units, ceil_div(plan.row_count * row_bytes, kSourceBytes));
+  if (weight_bytes <= kFewWeightBytes) parts = std::max(parts, std::min(units, wanted));
+  plan.row_tile = ceil_div(units, parts) * unit;
+  plan.row_tiles = ceil_div(plan.row_count, plan.row_tile);
+  const size_t panel_parts = std::min(plan.group_panels, ceil_div(wanted, plan.row_tiles));
+  plan.panel_tile = ceil_div(plan.group_panels, panel_parts);
+  plan.panel_tiles = ceil_div(plan.group_panels, plan.panel_tile);
+  plan.tile_count = images * plan.row_tiles * plan.panel_tiles;
+}
+
+// Rows of the source that `count` rows of the output read.
+size_t source_rows(const BlockedConvPlan& plan, size_t count) {
+  const ConvShape& s = plan.shape;
+  return s.kernel[1] == 1 ? count : (count - 1) * s.stride[1] + (s.kernel[1] - 1) * s.dilation[1] + 1;
+}
+
+void plan_copy(BlockedConvPlan& plan) {
+  if (plan.copy == Copy::none) return;
+  const ConvShape& s = plan.shape;
+  auto& source = plan.source;
+  if (plan.panel_tiles == 1 && !plan.merged && plan.output[0] == 1 && s.kernel[0] == 1) {
+    plan.copy = Copy::scratch;
+    source.block_floats = source_rows(plan, std::min(plan.row_tile, plan.row_count)) * source.row_floats;
+    plan.scratch_bytes = plan.src_blocks * source.block_floats * sizeof(float);
+    return;
+  }
+  const size_t blocks = s.batch * s.group * plan.src_blocks;
+  plan.shared_bytes = blocks * source.block_floats * sizeof(float);
+  plan.pack_tile_count =
+      std::clamp<size_t>(blocks * source.block_floats / kMinCopiedFloats, 1, std::min(blocks, kMaxTiles));
+}
+
+template <size_t kBlock>
+void copy_blocks(const float* src, float* dst, size_t stride, size_t count) {
+  for (size_t i = 0; i < count; ++i) std::memcpy(dst + i * kBlock, src + i * stride * kBlock, kBlock * sizeof(float));
+}
+
+// Copies `count` blocks that stand `stride` blocks apart.
+void copy_strided(const float* src, float* dst, size_t block, size_t stride, size_t count) {
+  if (stride == 1) {
+    std::memcpy(dst, src, count * block * sizeof(float));
+  } else {
+    const auto copy = block == 1   ? copy_blocks<1>
+                      : block == 4 ? copy_blocks<4>
+                      : block == 8 ? copy_blocks<8>
+                                   : copy_blocks<16>;
+    copy(src, dst, stride, count);
+  }
+}
+
+// Copies source rows [begin, end) (across depth) of `blocks` blocks from the input.
+void copy_rows(const BlockedConvPlan& plan, const float* src, size_t begin, size_t end, size_t blocks, float* dst) {
+  const ConvShape& s = plan.shape;
+  const auto& source = plan.source;
+  const size_t b = plan.src_block;
+  const size_t plane = s.input[0] * s.input[1] * s.input[2] * b;
+  for (size_t block = 0; block < blocks; ++block) {
+    float* to = dst + block * source.block_floats;
+    for (size_t row = begin; row < end; ++row) {
+      const size_t z = row / source.rows * source.depth_step - s.pad_begin[0];
+      const size_t y = row % source.rows * source.row_step - s.pad_begin[1];
+      if (z >= s.input[0] || y >= s.input[1]) {  // wrapped around where it is before the input
+        std::memset(to, 0, source.row_floats * sizeof(float));
+        to += source.row_floats;
+        continue;
+      }
+      const float* from = src + block * plane + (z * s.input[1] + y) * s.input[2] * b;
+      for (const size_t phase : source.phases) {
+        // Columns [first, last) read the input.
+        const size_t first = s.pad_begin[2] > phase ? ceil_div(s.pad_begin[2] - phase, s.stride[2]) : 0;
+        const size_t inside = s.input[2] + s.pad_begin[2];
+        const size_t last =
+            std::min(source.columns, inside > phase ? ceil_div(inside - phase, s.stride[2]) : size_t{0});
+        const size_t zeros = std::min(first, source.columns);
+        std::memset(to, 0, zeros * b * sizeof(float));
+        if (last > zeros) {
+          const float* x = from + (zeros * s.stride[2] + phase - s.pad_begin[2]) * b;
+          copy_strided(x, to + zeros * b, b, s.stride[2], last - zeros);
+        }
+        const size_t rest = std::max(last, zeros);
+        std::memset(to + rest * b, 0, (source.columns - rest) * b * sizeof(float));
+        to += source.columns * b;
+      }
+    }
+  }
+}
+
+const float* group_input(const BlockedConvPlan& plan, const float* src, size_t image, size_t group) {
+  const ConvShape& s = plan.shape;
+  const size_t plane = s.input[0] * s.input[1] * s.input[2] * plan.src_block;
+  const size_t blocks = ceil_div(s.in_channels, plan.src_block);
+  return src + (image * blocks + group * plan.src_blocks) * plane;
+}
+
+// One tile of the output: rows [row_begin, row_end) and panels [panel_begin, panel_end) of a group of an image.
+class TileRun {
+ public:
+  TileRun(const BlockedConvPlan& plan, const BlockedConvArgs& args, size_t image, size_t group) : plan_(plan) {
+    const ConvShape& s = plan.shape;
+    epilogue_ = args.epilogue;
+    positions_ = plan.output[0] * plan.output[1] * plan.output[2];
+    first_channel_ = group * (s.out_channels / s.group);
+    const size_t out_blocks = ceil_div(s.out_channels, plan.block);
+    const size_t first_block = image * out_blocks + group * plan.out_blocks;
+    dst_ = args.dst + first_block * positions_ * plan.block;
+    residual_ = epilogue_.residual ? epilogue_.residual + first_block * positions_ * plan.block : nullptr;
+    weights_ = args.packed_weights + group * plan.out_blocks * plan.block * plan.k;
+    tile_.src_block_step = static_cast<ptrdiff_t>(plan.source.block_floats);
+    tile_.src_row_step = static_cast<ptrdiff_t>(plan.source.output_row * plan.source.row_floats);
+    tile_.channel_blocks = plan.src_blocks;
+    tile_.last_channels = s.in_channels / s.group - (plan.src_blocks - 1) * plan.src_block;
+    tile_.dst_row_step = static_cast<ptrdiff_t>(plan.row_length * plan.block);
+    tile_.dst_vector_step = static_cast<ptrdiff_t>(positions_ * plan.block);
+    tile_.epilogue = plan.kernels->register_epilogue(epilogue_.steps, epilogue_.step_count);
+  }
+
+  // `src` is the source row that output row `row_begin` reads with its first tap.
+  void run(const float* src, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end) {
+    const size_t calls = plan_.pixels.size() * ceil_div(row_end - row_begin, plan_.paired ? 2 : 1);
+    for (size_t panel = panel_begin; panel < panel_end; ++panel) {
+      const size_t vectors = std::min(kVectors, plan_.out_blocks - panel * kVectors);
+      begin_panel(panel, vectors, calls);
+      for (size_t row = row_begin; row < row_end;) {
+        const size_t rows = plan_.paired && row + 1 < row_end ? 2 : 1;
+        run_rows(src + source_offset(row) - source_offset(row_begin), row, rows, vectors);
+        row += rows;
+      }
+    }
+  }
+
+  size_t source_offset(size_t row) const {
+    const auto& source = plan_.source;
+    if (plan_.merged) return row * plan_.row_length * plan_.src_block;
+    const size_t z = row / plan_.output[1];
+    const size_t y = row % plan_.output[1];
+    return (z * source.output_depth * source.rows + y * source.output_row) * source.row_floats;
+  }
+
+ private:
+  void begin_panel(size_t panel, size_t vectors, size_t calls) {
+    const ConvShape& s = plan_.shape;
+    const size_t b = plan_.block;
+    const size_t width = vectors * b;
+    taps_ = plan_.taps[vectors - 1];
+    tile_.weights = weights_ + panel * kVectors * b * plan_.k;
+    tile_.weight_block_step = static_cast<ptrdiff_t>(taps_.size() * plan_.src_block * width);
+    next_panel_ = reinterpret_cast<const char*>(tile_.weights + width * plan_.k);
+    calls_left_ = calls;
+    tile_.prefetch = reinterpret_cast<const char*>(tile_.weights);
+    tile_.prefetch_step = 0;
+    next_step_ = static_cast<ptrdiff_t>(ceil_div(width * sizeof(float), std::min(calls, kPrefetchingCalls)));
+    const size_t channel = panel * kVectors * b;
+    const size_t channels = s.out_channels / s.group;
+    tile_.bias = epilogue_.bias ? epilogue_.bias + first_channel_ + channel : nullptr;
+    tile_.bias_count = channels - channel;
+    panel_dst_ = dst_ + panel * kVectors * positions_ * b;
+    panel_residual_ = residual_ ? residual_ + panel * kVectors * positions_ * b : nullptr;
+  }
+
+  void run_rows(const float* src, size_t row, size_t rows, size_t vectors) {
+    const size_t b = plan_.block;
+    const size_t begin = row * plan_.row_length;
+    const size_t length = plan_.merged ? std::min(plan_.row_length, positions_ - begin) : plan_.row_length;
+    tile_.taps = taps_.data();
+    tile_.taps_end = taps_.data() + taps_.size();
+    if (plan_.skip_rows && !plan_.skip_columns) keep_taps(row, rows, 0, length);
+    const auto* functions =
+        plan_.src_block == 1 ? plan_.kernels->plain[vectors - 1] : plan_.kernels->single[vectors - 1];
+    const bool together = rows == 2 && vectors == 2;
+    for (size_t r = 0; r < (together ? 1 : rows); ++r) {
+      const float* from = src + static_cast<ptrdiff_t>(r) * tile_.src_row_step;
+      size_t column = 0;
+      for (size_t i = 0; column < length; ++i) {
+        const size_t pixels = std::min<size_t>(plan_.pixels[i], length - column);
+        if (plan_.skip_columns) keep_taps(row + r, together ? 2 : 1, column, pixels);
+        const size_t at = (begin + r * plan_.row_length + column) * b;
+        tile_.src = from + column * plan_.src_block;
+        tile_.dst = panel_dst_ + at;
+        tile_.residual = panel_residual_ ? panel_residual_ + at : nullptr;
+        if (calls_left_ <= kPrefetchingCalls) advance_prefetch();
+        --calls_left_;
+        (together ? plan_.kernels->paired[pixels - 1] : functions[pixels - 1])(tile_);
+        column += pixels;
+      }
+    }
+    const int done = tile_.epilogue.steps;
+    if (done == epilogue_.step_count) return;
+    const size_t floats = (plan_.merged ? length : rows * plan_.row_length) * b;
+    for (size_t v = 0; v < vectors; ++v) {
+      const size_t at = v * positions_ * b + begin * b;
+      epilogue_row_(panel_dst_ + at, panel_residual_ ? panel_residual_ + at : nullptr, floats, epilogue_.steps + done,
+                    epilogue_.step_count - done);
+    }
+  }
+
+  // The last calls of a panel bring in the next one, evenly.
+  void advance_prefetch() {
+    tile_.prefetch = next_panel_;
+    tile_.prefetch_step = next_step_;
+    next_panel_ += next_step_ * static_cast<ptrdiff_t>(plan_.k);
+  }
+
+  // Keeps the taps that read the input for some of the pixels.
+  void keep_taps(size_t row, size_t rows, size_t column, size_t pixels) {
+    const ConvShape& s = plan_.shape;
+    const auto reads = [&](int axis, size_t first, size_t last, size_t tap) {
+      const size_t from = first * s.stride[axis] + tap * s.dilation[axis];
+      const size_t to = last * s.stride[axis] + tap * s.dilation[axis];
+      return to >= s.pad_begin[axis] && from < s.pad_begin[axis] + s.input[axis];
+    };
+    const size_t z = row / plan_.output[1];
+    const size_t y = row % plan_.output[1];
+    size_t kept = 0;
+    for (size_t i = 0; i < taps_.size(); ++i) {
+      const size_t tap_column = i % s.kernel[2];
+      const size_t tap_row = i / s.kernel[2] % s.kernel[1];
+      if (!reads(0, z, z, i / s.kernel[2] / s.kernel[1]) || !reads(1, y, y + rows - 1, tap_row)) continue;
+      if (plan_.skip_columns && !reads(2, column, column + pixels - 1, tap_column)) continue;
+      kept_[kept++] = taps_[i];
+    }
+    tile_.taps = kept_.data();
+    tile_.taps_end = kept_.data() + kept;
+  }
+
+  const BlockedConvPlan& plan_;
+  Epilogue epilogue_;
+  EpilogueRowF32 epilogue_row_ = epilogue_row_f32();
+  BlockedTile tile_;
+  size_t positions_ = 0;
+  size_t first_channel_ = 0;
+  const float* weights_ = nullptr;
+  float* dst_ = nullptr;
+  const float* residual_ = nullptr;
+  float* panel_dst_ = nullptr;
+  const float* panel_residual_ = nullptr;
+  std::span<const BlockedTap> taps_;
+  const char* next_panel_ = nullptr;
+  ptrdiff_t next_step_ = 0;
+  size_t calls_left_ = 0;
+  std::array<BlockedTap, kMaxSkippedTaps> kept_;
+};
+
+}  // namespace
+
+bool can_block_conv(const ConvShape& shape, bool plain_input) {
+  const size_t block = channel_block();
+  if (shape.group == 1) return true;
+  const size_t group_in = shape.in_channels / shape.group;
+  const size_t group_out = shape.out_channels / shape.group;
+  return group_out % block == 0 && (plain_input || group_in % block == 0);
+}
+
+BlockedConvPlan make_blocked_conv_plan(const ConvShape& shape, bool plain_input) {
+  BlockedConvPlan plan;
+  plan.shape = shape;
+  plan.plain_input = plain_input;
+  plan.kernels = &blocked_tile_kernels();
+  plan.block = plan.kernels->block;
+  plan.src_block = plain_input ? 1 : plan.block;
+  const size_t group_in = shape.in_channels / shape.group;
+  plan.src_blocks = ceil_div(group_in, plan.src_block);
+  plan.out_blocks = ceil_div(shape.out_channels / shape.group, plan.block);
+  plan.group_panels = ceil_div(plan.out_blocks, kVectors);
+  plan.panel_count = shape.group * plan.group_panels;
+  plan.k = plan.src_blocks * plan.src_block * tap_count(shape);
+  plan.packed_weight_bytes = shape.group * plan.out_blocks * plan.block * plan.k * sizeof(float);
+  bool empty = shape.batch == 0 || plan.panel_count == 0;
+  for (int axis = 0; axis < 3; ++axis) {
+    plan.output[axis] = conv_output_extent(shape, axis);
+    empty = empty || plan.output[axis] == 0;
+  }
+  if (empty) return plan;
+  plan_source(plan);
+  plan_taps(plan);
+  plan_rows(plan);
+  plan_tiles(plan);
+  plan_copy(plan);
+  return plan;
+}
+
+void pack_blocked_weights(const BlockedConvPlan& plan, const float* weights, float* dst, size_t begin, size_t end) {
+  const ConvShape& s = plan.shape;
+  const size_t b = plan.block;
+  const size_t taps = tap_count(s);
+  const size_t group_in = s.in_channels / s.group;
+  const size_t group_out = s.out_channels / s.group;
+  for (size_t index = begin; index < end; ++index) {
+    const size_t group = index / plan.group_panels;
+    const size_t panel = index % plan.group_panels;
+    const size_t width = std::min(kVectors, plan.out_blocks - panel * kVectors) * b;
+    const size_t channel = panel * kVectors * b;
+    const size_t lanes = std::min(width, group_out - channel);
+    const float* from = weights + (group * group_out + channel) * group_in * taps;
+    float* to = dst + (group * plan.out_blocks * b + channel) * plan.k;
+    const size_t source_k = group_in * taps;
+    for (size_t c = 0; c < group_in; ++c) {
+      const size_t first = c / plan.src_block * plan.src_block;
+      for (size_t tap = 0; tap < taps; ++tap) {
+        float* row = to + (first * taps + tap * plan.src_block + (c - first)) * width;
+        for (size_t lane = 0; lane < lanes; ++lane) row[lane] = from[lane * source_k + c * taps + tap];
+        std::fill(row + lanes, row + width, 0.0f);
+      }
+    }
+  }
+}
+
+void run_blocked_pack(const BlockedConvPlan& plan, const BlockedConvArgs& args, size_t tile, void* shared) noexcept {
+  const ConvShape& s = plan.shape;
+  const size_t blocks = s.batch * s.group * plan.src_blocks;
+  const size_t begin = blocks * tile / plan.pack_tile_count;
+  const size_t end = blocks * (tile + 1) / plan.pack_tile_count;
+  const size_t plane = s.input[0] * s.input[1] * s.input[2] * plan.src_block;
+  copy_rows(plan, args.src + begin * plane, 0, plan.source.depth * plan.source.rows, end - begin,
+            static_cast<float*>(shared) + begin * plan.source.block_floats);
+}
+
+void run_blocked_conv(const BlockedConvPlan& plan, const BlockedConvArgs& args, size_t tile, const void* shared,
+                      void* scratch) noexcept {
+  const ConvShape& s = plan.shape;
+  const size_t panel_begin = tile % plan.panel_tiles * plan.panel_tile;
+  const size_t panel_end = std::min(plan.group_panels, panel_begin + plan.panel_tile);
+  const size_t row_part = tile / plan.panel_tiles % plan.row_tiles;
+  const size_t row_begin = row_part * plan.row_tile;
+  const size_t row_end = std::min(plan.row_count, row_begin + plan.row_tile);
+  const size_t group_index = tile / plan.panel_tiles / plan.row_tiles;
+  const size_t image = group_index / s.group;
+  const size_t group = group_index % s.group;
+  TileRun run(plan, args, image, group);
+  const float* src = nullptr;
+  switch (plan.copy) {
+    case Copy::none:
+      src = group_input(plan, args.src, image, group) + run.source_offset(row_begin);
+      break;
+    case Copy::shared:
+      src = static_cast<const float*>(shared) + group_index * plan.src_blocks * plan.source.block_floats +
+            run.source_offset(row_begin);
+      break;
+    case Copy::scratch: {
+      const size_t first = row_begin * plan.source.output_row;
+      copy_rows(plan, group_input(plan, args.src, image, group), first, first + source_rows(plan, row_end - row_begin),
+                plan.src_blocks, static_cast<float*>(scratch));
+      src = static_cast<const float*>(scratch);
+      break;
+    }
+  }
+  run.run(src, row_begin, row_end, panel_begin, panel_end);
+}
+
+void block_channels(const float* src, float* dst, size_t channels, size_t positions, size_t begin,
+                    size_t end) noexcept {
+  const size_t b = channel_block();
+  const size_t blocks = ceil_div(channels, b);
+  for (size_t map = begin; map < end; ++map) {
+    const size_t first = map % blocks * b;
+    const size_t count = std::min(b, channels - first);
+    const float* from = src + (map / blocks * channels + first) * positions;
+    float* to = dst + map * positions * b;
+    for (size_t i = 0; i < positions; ++i, to += b) {
+      for (size_t c = 0; c < count; ++c) to[c] = from[c * positions + i];
+      for (size_t c = count; c < b; ++c) to[c] = 0;
+    }
+  }
+}
+
+void unblock_channels(const float* src, float* dst, size_t channels, size_t positions, size_t begin,
+                      size_t end) noexcept {
+  const size_t b = channel_block();
+  const size_t blocks = ceil_div(channels, b);
+  for (size_t map = begin; map < end; ++map) {
+    const size_t first = map % blocks * b;
+    const size_t count = std::min(b, channels - first);
+    const float* from = src + map * positions * b;
+    float* to = dst + (map / blocks * channels + first) * positions;
+    for (size_t c = 0; c < count; ++c) {
+      for (size_t i = 0; i < positions; ++i) to[c * positions + i] = from[i * b + c];
+    }
+  }
+}
+
+}  // namespace onnxrun

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "kernels/channel_block.h"
+#include "kernels/conv/blocked_tile.h"
+#include "kernels/conv/conv.h"
+
+namespace onnxrun {
+
+struct BlockedConvArgs {
+  const float* src = nullptr;             // blocked, or plain where the plan says so
+  const float* packed_weights = nullptr;  // as written by pack_blocked_weights
+  float* dst = nullptr;                   // blocked; overlaps neither src nor the weights
+  Epilogue epilogue;                      // bias [out_channels]; residual laid out as dst
+};
+
+// How a convolution to a channel-blocked output is computed directly: a pure function of the shape and the instruction
+// set. Each output is one chain of fused multiply-adds over (channel block, kd, kh, kw, channel) ascending; taps that
+// read nothing but padding may be left out.
+//
+// Where the input must be padded or strided it is copied first: run_blocked_pack fills a buffer of shared_bytes that
+// all workers see, tile by tile, or run_blocked_conv copies what it needs to its worker's scratch_bytes. Buffers are
+// 64-byte aligned.
+struct BlockedConvPlan {
+  ConvShape shape;
+  bool plain_input = false;  // src is [N, C, D, H, W]
+  size_t output[3] = {0, 0, 0};
+  size_t pack_tile_count = 0;
+  size_t tile_count = 0;
+  size_t shared_bytes = 0;
+  size_t scratch_bytes = 0;
+  size_t packed_weight_bytes = 0;
+  size_t panel_count = 0;  // units of pack_blocked_weights
+
+  // For the implementation.
+  enum class Copy : uint8_t { none, scratch, shared };
+
+  const BlockedTileKernels* kernels = nullptr;
+  Copy copy = Copy::none;
+  size_t block = 0;                 // of the output
+  size_t src_block = 0;             // channels side by side in what the tiles read: block or 1
+  size_t src_blocks = 0;            // per group
+  size_t out_blocks = 0;            // per group
+  size_t group_panels = 0;          // panels of one or two output blocks
+  size_t k = 0;                     // multiply-adds of an output, whole channel blocks
+  std::vector<BlockedTap> taps[2];  // for panels of one and of two output blocks
+
+  // What the tiles read: [src_blocks][depth][rows][phases][columns][src_block], the columns sorted by their remainder
+  // modulo the stride.
+  struct Source {
+    size_t depth = 0, rows = 0, columns = 0;
+    std::vector<size_t> phases;               // remainders that some tap reads
+    size_t depth_step = 1, row_step = 1;      // input positions from one to the next
+    size_t output_depth = 1, output_row = 1;  // source positions from one output's to the next
+    size_t row_floats = 0, block_floats = 0;
+  } source;
+
+  // Rows of the output: its own, or, where all positions lie side by side, stretches of them.
+  bool merged = false;
+  bool paired = false;        // two rows at once
+  bool skip_rows = false;     // tap rows in the padding are left out
+  bool skip_columns = false;  // and tap columns
+  size_t row_length = 0;
+  size_t row_count = 0;
+  std::vector<uint8_t> pixels;  // of each tile along a row
+  size_t row_tile = 0, row_tiles = 0;
+  size_t panel_tile = 0, panel_tiles = 0;
+};
+
+// Whether the shape can be computed so: groups must fill whole blocks.
+bool can_block_conv(const ConvShape& shape, bool plain_input);
+
+BlockedConvPlan make_blocked_conv_plan(const ConvShape& shape, bool plain_input);
+
+// Packs panels [begin, end) of plan.panel_count from weights [M, C / group, KD, KH, KW]; dst is the beginning of
+// packed_weight_bytes. Panels are independent.
+void pack_blocked_weights(const BlockedConvPlan& plan, const float* weights, float* dst, size_t begin, size_t end);
+
+// Thread-safe for distinct tiles.
+void run_blocked_pack(const BlockedConvPlan& plan, const BlockedConvArgs& args, size_t tile, void* shared) noexcept;
+void run_blocked_conv(const BlockedConvPlan& plan, const BlockedConvArgs& args, size_t tile, const void* shared,
+                      void* scratch) noexcept;
+
+// Copies plain maps [N, C, positions] to blocked ones, zeros behind C, and back: maps [begin, end) of N * ceil(C /
+// block).
+void block_channels(const float* src, float* dst, size_t channels, size_t positions, size_t begin, size_t end) noexcept;
+void unblock_channels(const float* src, float* dst, size_t channels, size_t positions, size_t begin,
+                      size_t end) noexcept;
+
+}  // namespace onnxrun

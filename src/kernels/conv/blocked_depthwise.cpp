@@ -1,0 +1,125 @@
+#include "kernels/conv/blocked_depthwise.h"
+
+#include <algorithm>
+
+#include "kernels/dispatch.h"
+
+namespace onnxrun {
+
+ONNXRUN_DECLARE_TABLE(BlockedDepthwiseKernels, kBlockedDepthwiseKernels)
+
+namespace {
+
+constexpr double kMinTileOperations = 1 << 17;  // multiply-adds: 5 to 20 microseconds
+constexpr size_t kMaxTiles = 64;
+
+constexpr size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
+
+// The taps of output position `at` that read the input: [first, last).
+struct TapRange {
+  size_t first, last;
+};
+TapRange inside(const ConvShape& s, int axis, size_t at) {
+  const size_t begin = at * s.stride[axis];
+  const size_t first = begin >= s.pad_begin[axis] ? 0 : ceil_div(s.pad_begin[axis] - begin, s.dilation[axis]);
+  const size_t end = s.pad_begin[axis] + s.input[axis];
+  const size_t last = end > begin ? std::min(s.kernel[axis], ceil_div(end - begin, s.dilation[axis])) : 0;
+  return {first, std::max(first, last)};
+}
+
+}  // namespace
+
+BlockedDepthwisePlan make_blocked_depthwise_plan(const ConvShape& shape) {
+  BlockedDepthwisePlan plan;
+  plan.shape = shape;
+  plan.kernels = &ONNXRUN_SELECT_TABLE(kBlockedDepthwiseKernels);
+  plan.block = channel_block();
+  for (int axis = 0; axis < 2; ++axis) plan.output[axis] = conv_output_extent(shape, axis + 1);
+  const size_t blocks = ceil_div(shape.in_channels, plan.block);
+  plan.packed_weight_bytes = blocks * shape.kernel[1] * shape.kernel[2] * plan.block * sizeof(float);
+  const size_t maps = shape.batch * blocks;
+  if (maps == 0 || plan.output[0] == 0 || plan.output[1] == 0) return plan;
+
+  const auto whole = [&](size_t column) {
+    const TapRange taps = inside(shape, 2, column);
+    return taps.first == 0 && taps.last == shape.kernel[2];
+  };
+  while (plan.inner_begin < plan.output[1] && !whole(plan.inner_begin)) ++plan.inner_begin;
+  plan.inner_end = plan.inner_begin;
+  while (plan.inner_end < plan.output[1] && whole(plan.inner_end)) ++plan.inner_end;
+
+  const double operations = static_cast<double>(maps * plan.block * plan.output[0] * plan.output[1]) *
+                            static_cast<double>(shape.kernel[1] * shape.kernel[2]);
+  const auto wanted = static_cast<size_t>(std::clamp(operations / kMinTileOperations, 1.0, double{kMaxTiles}));
+  const size_t parts = std::clamp<size_t>(wanted / maps, 1, plan.output[0]);
+  plan.row_tile = ceil_div(plan.output[0], parts);
+  plan.row_tiles = ceil_div(plan.output[0], plan.row_tile);
+  plan.tile_count = maps * plan.row_tiles;
+  return plan;
+}
+
+void pack_blocked_depthwise_weights(const BlockedDepthwisePlan& plan, const float* weights, float* dst, size_t begin,
+                                    size_t end) {
+  const size_t b = plan.block;
+  const size_t taps = plan.shape.kernel[1] * plan.shape.kernel[2];
+  for (size_t block = begin; block < end; ++block) {
+    for (size_t tap = 0; tap < taps; ++tap) {
+      for (size_t lane = 0; lane < b; ++lane) {
+        const size_t channel = block * b + lane;
+        dst[(block * taps + tap) * b + lane] = channel < plan.shape.in_channels ? weights[channel * taps + tap] : 0.0f;
+      }
+    }
+  }
+}
+
+void run_blocked_depthwise(const BlockedDepthwisePlan& plan, const BlockedConvArgs& args, size_t tile) noexcept {
+  const ConvShape& s = plan.shape;
+  const size_t b = plan.block;
+  const size_t blocks = ceil_div(s.in_channels, b);
+  const size_t map = tile / plan.row_tiles;
+  const size_t block = map % blocks;
+  const size_t row_begin = tile % plan.row_tiles * plan.row_tile;
+  const size_t row_end = std::min(plan.output[0], row_begin + plan.row_tile);
+  const float* src = args.src + map * s.input[1] * s.input[2] * b;
+  const size_t map_floats = plan.output[0] * plan.output[1] * b;
+  float* dst = args.dst + map * map_floats;
+  const float* residual = args.epilogue.residual ? args.epilogue.residual + map * map_floats : nullptr;
+  const float* weights = args.packed_weights + block * s.kernel[1] * s.kernel[2] * b;
+
+  BlockedDepthwiseRow row;
+  row.src_step = static_cast<ptrdiff_t>(s.stride[2] * b);
+  row.tap_row_step = static_cast<ptrdiff_t>(s.dilation[1] * s.input[2] * b);
+  row.tap_column_step = static_cast<ptrdiff_t>(s.dilation[2] * b);
+  row.weight_columns = s.kernel[2];
+  row.bias = args.epilogue.bias ? args.epilogue.bias + block * b : nullptr;
+  row.bias_count = s.out_channels - block * b;
+  row.epilogue = blocked_tile_kernels().register_epilogue(args.epilogue.steps, args.epilogue.step_count);
+  for (size_t y = row_begin; y < row_end; ++y) {
+    const TapRange rows = inside(s, 1, y);
+    row.tap_rows = rows.last - rows.first;
+    const auto run = [&](size_t begin, size_t end) {
+      const TapRange columns = inside(s, 2, begin);
+      row.tap_columns = columns.last - columns.first;
+      const size_t input_row = y * s.stride[1] + rows.first * s.dilation[1] - s.pad_begin[1];
+      const size_t input_column = begin * s.stride[2] + columns.first * s.dilation[2] - s.pad_begin[2];
+      const bool reads = row.tap_rows * row.tap_columns > 0;
+      row.src = reads ? src + (input_row * s.input[2] + input_column) * b : src;
+      row.weights = weights + (rows.first * s.kernel[2] + columns.first) * b;
+      const size_t at = (y * plan.output[1] + begin) * b;
+      row.dst = dst + at;
+      row.residual = residual ? residual + at : nullptr;
+      row.count = end - begin;
+      plan.kernels->row(row);
+    };
+    for (size_t x = 0; x < plan.inner_begin; ++x) run(x, x + 1);
+    if (plan.inner_end > plan.inner_begin) run(plan.inner_begin, plan.inner_end);
+    for (size_t x = plan.inner_end; x < plan.output[1]; ++x) run(x, x + 1);
+  }
+  const int done = row.epilogue.steps;
+  if (done == args.epilogue.step_count) return;
+  const size_t at = row_begin * plan.output[1] * b;
+  epilogue_row_f32()(dst + at, residual ? residual + at : nullptr, (row_end - row_begin) * plan.output[1] * b,
+                     args.epilogue.steps + done, args.epilogue.step_count - done);
+}
+
+}  // namespace onnxrun

@@ -1,0 +1,55 @@
+// The register tiles of convolution on channel-blocked maps, for blocked_conv.cpp and winograd.cpp.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/epilogue.h"
+
+namespace onnxrun {
+
+// Offsets of one kernel tap: into the source, from the place that tap 0 reads, and into the weights of a channel block.
+struct BlockedTap {
+  ptrdiff_t src = 0;
+  ptrdiff_t weights = 0;
+};
+
+// `pixels` neighbouring outputs in one row, or in each of two, times one or two vectors of output channels: each is the
+// chain of fused multiply-adds over (channel block, tap, channel) ascending, then bias and epilogue.
+struct BlockedTile {
+  const float* src = nullptr;  // what tap offset 0 reads for the first pixel
+  ptrdiff_t src_row_step = 0;  // to the second row
+  ptrdiff_t src_block_step = 0;
+  const BlockedTap* taps = nullptr;
+  const BlockedTap* taps_end = nullptr;
+  size_t channel_blocks = 0;
+  size_t last_channels = 0;  // of the last block
+  const float* weights = nullptr;
+  ptrdiff_t weight_block_step = 0;
+  const char* prefetch = nullptr;  // what is needed next; prefetch_step bytes further with each multiply-add of a pixel
+  ptrdiff_t prefetch_step = 0;
+  float* dst = nullptr;
+  ptrdiff_t dst_row_step = 0;
+  ptrdiff_t dst_vector_step = 0;
+  const float* bias = nullptr;  // [bias_count], or nullptr; the channels behind have none
+  size_t bias_count = 0;
+  const float* residual = nullptr;  // strides as dst
+  RegisterEpilogue<float> epilogue;
+};
+using BlockedTileFunction = void (*)(const BlockedTile& tile) noexcept;
+
+inline constexpr int kMaxBlockedPixels = 14;
+
+struct BlockedTileKernels {
+  size_t block = 0;       // channels side by side: floats of a vector
+  int pixels = 0;         // of the widest tile with two vectors
+  int paired_pixels = 0;  // the same over two rows
+  // [vectors - 1][pixels - 1]; the source has `block` channels side by side, or, plain, one.
+  BlockedTileFunction single[2][kMaxBlockedPixels] = {};
+  BlockedTileFunction plain[2][kMaxBlockedPixels] = {};
+  BlockedTileFunction paired[kMaxBlockedPixels / 2] = {};  // [pixels - 1], two vectors, blocked
+  RegisterEpilogue<float> (*register_epilogue)(const EpilogueStep* steps, int count) noexcept = nullptr;
+};
+
+const BlockedTileKernels& blocked_tile_kernels();
+
+}  // namespace onnxrun

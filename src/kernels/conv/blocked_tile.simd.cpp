@@ -1,0 +1,120 @@
+#include "kernels/conv/blocked_tile.h"
+
+#include "kernels/gemm/micro_kernel.h"
+
+namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
+namespace {
+
+#if defined(ONNXRUN_SIMD_avx512)
+constexpr int kPixels = 14;
+#elif defined(ONNXRUN_SIMD_neon)
+constexpr int kPixels = 12;
+#else
+constexpr int kPixels = 6;
+#endif
+constexpr int kWidth = kLanes<float>;
+
+template <bool kPlain, int kRows, int kColumns, int kVectors>
+void blocked_tile(const BlockedTile& t) noexcept {
+  constexpr int kStep = kPlain ? 1 : kWidth;
+  Vec<float> acc[kRows][kColumns][kVectors];
+  const auto each = [&](auto f) ONNXRUN_INLINE_LAMBDA {
+    ONNXRUN_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      ONNXRUN_UNROLL
+      for (int p = 0; p < kColumns; ++p) {
+        ONNXRUN_UNROLL
+        for (int v = 0; v < kVectors; ++v) f(r, p, v, acc[r][p][v]);
+      }
+    }
+  };
+  each([](int, int, int, Vec<float>& x) ONNXRUN_INLINE_LAMBDA { x = Vec<float>(0.0f); });
+
+  const float* src = t.src;
+  const float* weights = t.weights;
+  const char* next = t.prefetch;
+  for (size_t block = 0; block < t.channel_blocks; ++block) {
+    const size_t channels = block + 1 == t.channel_blocks ? t.last_channels : static_cast<size_t>(kStep);
+    for (const BlockedTap* tap = t.taps; tap != t.taps_end; ++tap) {
+      const float* x[kRows];
+      ONNXRUN_UNROLL
+      for (int r = 0; r < kRows; ++r) x[r] = src + tap->src + r * t.src_row_step;
+      const float* w = weights + tap->weights;
+      const auto multiply = [&](size_t c) ONNXRUN_INLINE_LAMBDA {
+        Vec<float> wv[kVectors];
+        ONNXRUN_UNROLL
+        for (int v = 0; v < kVectors; ++v) wv[v] = load(w + v * kWidth);
+        prefetch_l2(next);
+        ONNXRUN_UNROLL
+        for (int r = 0; r < kRows; ++r) {
+          ONNXRUN_UNROLL
+          for (int p = 0; p < kColumns; ++p) {
+            const Vec<float> xv(x[r][static_cast<size_t>(p * kStep) + c]);
+            ONNXRUN_UNROLL
+            for (int v = 0; v < kVectors; ++v) acc[r][p][v] = fma(xv, wv[v], acc[r][p][v]);
+          }
+        }
+        w += kVectors * kWidth;
+        next += t.prefetch_step;
+      };
+      if constexpr (kPlain) {
+        multiply(0);
+      } else {
+        for (size_t c = 0; c < channels; ++c) multiply(c);
+      }
+    }
+    src += t.src_block_step;
+    weights += t.weight_block_step;
+  }
+
+  if (t.bias) {
+    Vec<float> bias[kVectors];
+    ONNXRUN_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      const size_t begin = static_cast<size_t>(v * kWidth);
+      const size_t left = t.bias_count > begin ? t.bias_count - begin : 0;
+      bias[v] = left >= kWidth ? load(t.bias + begin) : load_partial(t.bias + begin, left);
+    }
+    each([&](int, int, int v, Vec<float>& x) ONNXRUN_INLINE_LAMBDA { x += bias[v]; });
+  }
+  const auto offset = [&](int r, int p, int v)
+                          ONNXRUN_INLINE_LAMBDA { return r * t.dst_row_step + v * t.dst_vector_step + p * kWidth; };
+  if (t.epilogue.add_residual) {
+    each([&](int r, int p, int v, Vec<float>& x) ONNXRUN_INLINE_LAMBDA { x += load(t.residual + offset(r, p, v)); });
+  }
+  activate(t.epilogue, [&](auto f) ONNXRUN_INLINE_LAMBDA {
+    each([&](int, int, int, Vec<float>& x) ONNXRUN_INLINE_LAMBDA { f(x); });
+  });
+  each([&](int r, int p, int v, Vec<float>& x) ONNXRUN_INLINE_LAMBDA { store(t.dst + offset(r, p, v), x); });
+}
+
+RegisterEpilogue<float> steps_in_registers(const EpilogueStep* steps, int count) noexcept {
+  return register_epilogue<float>(steps, count);
+}
+
+template <int kColumns>
+constexpr void fill(BlockedTileKernels& kernels) {
+  kernels.single[0][kColumns - 1] = blocked_tile<false, 1, kColumns, 1>;
+  kernels.single[1][kColumns - 1] = blocked_tile<false, 1, kColumns, 2>;
+  kernels.plain[0][kColumns - 1] = blocked_tile<true, 1, kColumns, 1>;
+  kernels.plain[1][kColumns - 1] = blocked_tile<true, 1, kColumns, 2>;
+  if constexpr (2 * kColumns <= kPixels) kernels.paired[kColumns - 1] = blocked_tile<false, 2, kColumns, 2>;
+  if constexpr (kColumns < kPixels) fill<kColumns + 1>(kernels);
+}
+
+constexpr BlockedTileKernels make_kernels() {
+  BlockedTileKernels kernels;
+  kernels.block = kWidth;
+  kernels.pixels = kPixels;
+  kernels.paired_pixels = kPixels / 2;
+  kernels.register_epilogue = steps_in_registers;
+  fill<1>(kernels);
+  return kernels;
+}
+
+}  // namespace
+
+extern const BlockedTileKernels kBlockedTileKernels;
+constinit const BlockedTileKernels kBlockedTileKernels = make_kernels();
+
+}  // namespace onnxrun::ONNXRUN_SIMD_NAMESPACE

@@ -1,0 +1,182 @@
+#include "kernels/conv/winograd.h"
+
+#include "kernels/gemm/micro_kernel.h"
+#include "kernels/unary/epilogue_row.h"
+
+namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
+namespace {
+
+using V = Vec<float>;
+
+constexpr size_t kWidth = kLanes<float>;
+constexpr double kRoot2 = 1.4142135623730950488;
+constexpr size_t kMaxWidth = 32;
+
+// The transforms along one axis: with the points p, row i of the input's is the coefficients of prod(x - p) without
+// factor i, the weights' p_i^k / prod(p_i - p), the output's p_i^j; the last point is infinity.
+template <int kM>
+struct Transform;
+
+template <>
+struct Transform<2> {
+  static constexpr double kWeights[4][3] = {{-1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
+
+  static ONNXRUN_INLINE void input(const V (&d)[4], V (&v)[4]) noexcept {
+    v[0] = d[2] - d[0];
+    v[1] = d[2] + d[1];
+    v[2] = d[2] - d[1];
+    v[3] = d[3] - d[1];
+  }
+  static ONNXRUN_INLINE void output(const V (&s)[4], V (&y)[2]) noexcept {
+    y[0] = s[0] + (s[1] + s[2]);
+    y[1] = (s[1] - s[2]) + s[3];
+  }
+};
+
+template <>
+struct Transform<4> {
+  static constexpr double kA = kRoot2 / 2, kB = kRoot2;
+  static constexpr double kWeights[6][3] = {{1, 0, 0},
+                                            {-2.0 / 3, -kA * 2 / 3, -1.0 / 3},
+                                            {-2.0 / 3, kA * 2 / 3, -1.0 / 3},
+                                            {1.0 / 6, kB / 6, 1.0 / 3},
+                                            {1.0 / 6, -kB / 6, 1.0 / 3},
+                                            {0, 0, 1}};
+
+  static ONNXRUN_INLINE void input(const V (&d)[6], V (&v)[6]) noexcept {
+    const V even_a = fnma(V(2.0f), d[2], d[4]);
+    const V odd_a = V(static_cast<float>(kA)) * fnma(V(2.0f), d[1], d[3]);
+    const V even_b = fnma(V(0.5f), d[2], d[4]);
+    const V odd_b = V(static_cast<float>(kB)) * fnma(V(0.5f), d[1], d[3]);
+    v[0] = fnma(V(2.5f), d[2], d[0] + d[4]);
+    v[1] = even_a + odd_a;
+    v[2] = even_a - odd_a;
+    v[3] = even_b + odd_b;
+    v[4] = even_b - odd_b;
+    v[5] = fnma(V(2.5f), d[3], d[1] + d[5]);
+  }
+  static ONNXRUN_INLINE void output(const V (&s)[6], V (&y)[4]) noexcept {
+    const V even_a = s[1] + s[2];
+    const V even_b = s[3] + s[4];
+    const V odd_a = V(static_cast<float>(kA)) * (s[1] - s[2]);
+    const V odd_b = V(static_cast<float>(kB)) * (s[3] - s[4]);
+    y[0] = s[0] + (even_a + even_b);
+    y[1] = odd_a + odd_b;
+    y[2] = fma(V(0.5f), even_a, even_b + even_b);
+    y[3] = fma(V(0.5f), odd_a, odd_b + odd_b) + s[5];
+  }
+};
+
+template <int kM>
+void transform_input(const WinogradInput& input) noexcept {
+  constexpr int kSize = kM + 2;
+  float* dst = input.dst;
+  for (size_t patch = input.begin; patch < input.end; ++patch, dst += kWidth) {
+    const auto top = static_cast<ptrdiff_t>(patch / input.patch_columns * kM) - static_cast<ptrdiff_t>(input.pad_row);
+    const auto left =
+        static_cast<ptrdiff_t>(patch % input.patch_columns * kM) - static_cast<ptrdiff_t>(input.pad_column);
+    const auto rows = static_cast<ptrdiff_t>(input.rows);
+    const auto columns = static_cast<ptrdiff_t>(input.columns);
+    const bool inside = top >= 0 && left >= 0 && top + kSize <= rows && left + kSize <= columns;
+    const float* src = input.src + (top * columns + left) * static_cast<ptrdiff_t>(kWidth);
+    V half[kSize][kSize];  // the columns transformed
+    for (int j = 0; j < kSize; ++j) {
+      V d[kSize];
+      ONNXRUN_UNROLL
+      for (int i = 0; i < kSize; ++i) {
+        const bool reads = inside || (top + i >= 0 && top + i < rows && left + j >= 0 && left + j < columns);
+        d[i] = reads ? load(src + (i * columns + j) * static_cast<ptrdiff_t>(kWidth)) : V(0.0f);
+      }
+      V v[kSize];
+      Transform<kM>::input(d, v);
+      ONNXRUN_UNROLL
+      for (int i = 0; i < kSize; ++i) half[i][j] = v[i];
+    }
+    for (int i = 0; i < kSize; ++i) {
+      V v[kSize];
+      Transform<kM>::input(half[i], v);
+      ONNXRUN_UNROLL
+      for (int j = 0; j < kSize; ++j) store(dst + static_cast<size_t>(i * kSize + j) * input.dst_step, v[j]);
+    }
+  }
+}
+
+template <int kM>
+void transform_output(const WinogradOutput& output) noexcept {
+  constexpr int kSize = kM + 2;
+  V bias(0.0f);
+  if (output.bias)
+    bias = output.bias_count >= kWidth ? load(output.bias) : load_partial(output.bias, output.bias_count);
+  const float* src = output.src;
+  for (size_t patch = output.begin; patch < output.end; ++patch, src += kWidth) {
+    const size_t top = patch / output.patch_columns * kM;
+    const size_t left = patch % output.patch_columns * kM;
+    const auto rows = static_cast<int>(output.rows - top < kM ? output.rows - top : kM);
+    const auto columns = static_cast<int>(output.columns - left < kM ? output.columns - left : kM);
+    V half[kM][kSize];
+    for (int j = 0; j < kSize; ++j) {
+      V s[kSize];
+      ONNXRUN_UNROLL
+      for (int i = 0; i < kSize; ++i) s[i] = load(src + static_cast<size_t>(i * kSize + j) * output.src_step);
+      V y[kM];
+      Transform<kM>::output(s, y);
+      ONNXRUN_UNROLL
+      for (int i = 0; i < kM; ++i) half[i][j] = y[i];
+    }
+    for (int i = 0; i < rows; ++i) {
+      V y[kM];
+      Transform<kM>::output(half[i], y);
+      const size_t at = ((top + static_cast<size_t>(i)) * output.columns + left) * kWidth;
+      for (int j = 0; j < columns; ++j) {
+        V x = y[j] + bias;
+        if (output.epilogue.add_residual) x += load(output.residual + at + static_cast<size_t>(j) * kWidth);
+        activate(output.epilogue, [&](auto f) ONNXRUN_INLINE_LAMBDA { f(x); });
+        store(output.dst + at + static_cast<size_t>(j) * kWidth, x);
+      }
+      if (output.step_count > 0) {
+        apply_epilogue_row(output.dst + at, advance(output.residual, at), static_cast<size_t>(columns) * kWidth,
+                           output.steps, output.step_count);
+      }
+    }
+  }
+}
+
+// One input channel of `lanes` output channels at a time, the lanes side by side.
+template <int kM>
+void transform_weights(const float* weights, size_t channels, size_t lanes, size_t width, float* dst,
+                       size_t dst_step) noexcept {
+  constexpr int kSize = kM + 2;
+  constexpr const auto& kWeights = Transform<kM>::kWeights;
+  alignas(64) double taps[3][3][kMaxWidth] = {};
+  alignas(64) double half[3][kMaxWidth];
+  for (size_t c = 0; c < channels; ++c) {
+    for (size_t lane = 0; lane < lanes; ++lane) {
+      const float* from = weights + (lane * channels + c) * 9;
+      for (size_t tap = 0; tap < 9; ++tap) taps[tap / 3][tap % 3][lane] = static_cast<double>(from[tap]);
+    }
+    for (int i = 0; i < kSize; ++i) {
+      for (int column = 0; column < 3; ++column) {
+        for (size_t lane = 0; lane < kMaxWidth; ++lane) {
+          half[column][lane] = kWeights[i][0] * taps[0][column][lane] + kWeights[i][1] * taps[1][column][lane] +
+                               kWeights[i][2] * taps[2][column][lane];
+        }
+      }
+      for (int j = 0; j < kSize; ++j) {
+        float* to = dst + static_cast<size_t>(i * kSize + j) * dst_step + c * width;
+        for (size_t lane = 0; lane < width; ++lane) {
+          to[lane] = static_cast<float>(kWeights[j][0] * half[0][lane] + kWeights[j][1] * half[1][lane] +
+                                        kWeights[j][2] * half[2][lane]);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+extern const WinogradKernels kWinograd2Kernels;
+const WinogradKernels kWinograd2Kernels = {transform_input<2>, transform_output<2>, transform_weights<2>};
+extern const WinogradKernels kWinograd4Kernels;
+const WinogradKernels kWinograd4Kernels = {transform_input<4>, transform_output<4>, transform_weights<4>};
+
+}  // namespace onnxrun::ONNXRUN_SIMD_NAMESPACE

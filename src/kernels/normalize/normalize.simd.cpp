@@ -1,0 +1,72 @@
+#include "kernels/normalize/normalize.h"
+
+#include "kernels/simd.h"
+
+namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
+namespace {
+
+using VecF = Vec<float>;
+constexpr size_t kLane = kLanes<float>;
+constexpr size_t kChains = 4;
+
+float square_sum(const float* src, size_t n, float shift) noexcept {
+  VecF sums[kChains] = {VecF(0), VecF(0), VecF(0), VecF(0)};
+  const VecF center(shift);
+  size_t i = 0;
+  for (; i + kChains * kLane <= n; i += kChains * kLane) {
+    ONNXRUN_UNROLL
+    for (size_t k = 0; k < kChains; ++k) {
+      const VecF distance = load(src + i + k * kLane) - center;
+      sums[k] = fma(distance, distance, sums[k]);
+    }
+  }
+  for (; i + kLane <= n; i += kLane) {
+    const VecF distance = load(src + i) - center;
+    sums[0] = fma(distance, distance, sums[0]);
+  }
+  alignas(64) float lanes[kLane];
+  ((sums[0] + sums[1]) + (sums[2] + sums[3])).store_aligned(lanes);
+  float sum = 0;
+  for (size_t k = 0; k < kLane; ++k) sum += lanes[k];
+  for (; i < n; ++i) sum += (src[i] - shift) * (src[i] - shift);
+  return sum;
+}
+
+// A vector of an operand that moves along or stays.
+template <bool kMoves>
+ONNXRUN_INLINE VecF operand(const float* src, size_t i, size_t lanes) noexcept {
+  if constexpr (!kMoves) return VecF(src[0]);
+  return lanes == kLane ? load(src + i) : load_partial(src + i, lanes);
+}
+
+template <bool kScaleMoves, bool kBiasMoves>
+void apply_steps(const float* src, float* dst, size_t n, float shift, float factor, const float* scale,
+                 const float* bias) noexcept {
+  const VecF center(shift), unit(factor);
+  const auto at = [&](const VecF& x, size_t i, size_t lanes) {
+    return fma((x - center) * unit, operand<kScaleMoves>(scale, i, lanes), operand<kBiasMoves>(bias, i, lanes));
+  };
+  size_t i = 0;
+  for (; i + kLane <= n; i += kLane) store(dst + i, at(load(src + i), i, kLane));
+  if (i < n) store_partial(dst + i, at(load_partial(src + i, n - i), i, n - i), n - i);
+}
+
+void apply(const float* src, float* dst, size_t n, float shift, float factor, const float* scale, ptrdiff_t scale_step,
+           const float* bias, ptrdiff_t bias_step) noexcept {
+  static constexpr float kNoBias = 0;
+  if (bias == nullptr) {
+    bias = &kNoBias;
+    bias_step = 0;
+  }
+  if (scale_step != 0 && bias_step != 0) return apply_steps<true, true>(src, dst, n, shift, factor, scale, bias);
+  if (scale_step != 0) return apply_steps<true, false>(src, dst, n, shift, factor, scale, bias);
+  if (bias_step != 0) return apply_steps<false, true>(src, dst, n, shift, factor, scale, bias);
+  apply_steps<false, false>(src, dst, n, shift, factor, scale, bias);
+}
+
+}  // namespace
+
+extern const NormalizeKernels kNormalizeKernels;
+constexpr NormalizeKernels kNormalizeKernels = {square_sum, apply};
+
+}  // namespace onnxrun::ONNXRUN_SIMD_NAMESPACE

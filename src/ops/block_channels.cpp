@@ -1,0 +1,71 @@
+// onnxrun.BlockChannels and onnxrun.UnblockChannels: [N, C, spatial] to channel-blocked maps and back. Where there is
+// one position and no padding, both are the same bytes.
+#include "graph/registry.h"
+#include "kernels/conv/blocked_conv.h"
+#include "ops/support/channel_blocks.h"
+
+namespace onnxrun {
+namespace {
+
+void plan_copy(PlanContext& context, const Shape& plain, const Shape& blocked,
+               void (*copy)(const float*, float*, size_t, size_t, size_t, size_t) noexcept) {
+  const auto channels = static_cast<size_t>(plain[1]);
+  const auto positions = static_cast<size_t>(plain.elements(2, plain.rank()));
+  if (positions == 1 && plain.elements() == blocked.elements()) return context.view(0, 0);
+  const double cost = static_cast<double>(positions) * static_cast<double>(blocked.back()) * 0.3;
+  context.range(blocked[0] * blocked[1], cost, [=](const TileContext& tile, int64_t begin, int64_t end) {
+    copy(tile.input<float>(0), tile.output<float>(0), channels, positions, static_cast<size_t>(begin),
+         static_cast<size_t>(end));
+  });
+}
+
+class BlockChannels : public Operator {
+ public:
+  explicit BlockChannels(AttributeReader& attributes) : block_(attributes.required_integer("block")) {}
+
+  void infer(InferContext& context) const override {
+    if (context.shape(0).has_rank()) context.set_shape(0, ops::blocked_shape(context.shape(0), block_));
+  }
+
+  void plan(PlanContext& context) const override {
+    plan_copy(context, context.input(0).shape, context.output(0).shape, block_channels);
+  }
+
+ private:
+  int64_t block_;
+};
+
+class UnblockChannels : public Operator {
+ public:
+  explicit UnblockChannels(AttributeReader& attributes) : channels_(attributes.required_integer("channels")) {}
+
+  void infer(InferContext& context) const override {
+    if (context.shape(0).has_rank()) context.set_shape(0, ops::plain_shape(context.shape(0), channels_));
+  }
+
+  void plan(PlanContext& context) const override {
+    plan_copy(context, context.output(0).shape, context.input(0).shape, unblock_channels);
+  }
+
+ private:
+  int64_t channels_;
+};
+
+template <class Op>
+void add(OpRegistry& registry, std::string_view name) {
+  registry.add({.domain = "onnxrun",
+                .name = name,
+                .versions = {1},
+                .signature = "X:T -> Y:T",
+                .types = {{.name = "T", .tensors = {DType::float32}}},
+                .create = make_operator<Op>});
+}
+
+}  // namespace
+
+void register_block_channels(OpRegistry& registry) {
+  add<BlockChannels>(registry, "BlockChannels");
+  add<UnblockChannels>(registry, "UnblockChannels");
+}
+
+}  // namespace onnxrun

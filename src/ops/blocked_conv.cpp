@@ -1,0 +1,159 @@
+// onnxrun.BlockedConv: Conv with a channel-blocked output, a residual input laid out alike, and steps that follow the
+// sum. The input is blocked as well, or plain.
+#include "kernels/conv/blocked_conv.h"
+
+#include "graph/registry.h"
+#include "kernels/conv/blocked_depthwise.h"
+#include "kernels/conv/winograd.h"
+#include "ops/support/channel_blocks.h"
+#include "ops/support/conv_shape.h"
+#include "ops/support/fused_steps.h"
+
+namespace onnxrun {
+namespace {
+
+constexpr size_t kResidual = 3;  // input
+constexpr double kNanosecondsPerMultiply = 0.01;
+
+double multiplies(const ConvShape& s) {
+  double product = static_cast<double>(s.batch * s.out_channels) * static_cast<double>(s.in_channels / s.group);
+  for (int axis = 0; axis < 3; ++axis) product *= static_cast<double>(conv_output_extent(s, axis) * s.kernel[axis]);
+  return product;
+}
+
+class BlockedConv : public Operator {
+ public:
+  explicit BlockedConv(AttributeReader& attributes)
+      : convolution_(attributes),
+        block_(attributes.required_integer("block")),
+        plain_input_(attributes.flag("plain_input", false)),
+        fused_(attributes.fused_steps("steps")),
+        steps_(ops::epilogue_steps(fused_)) {}
+
+  void infer(InferContext& context) const override {
+    const DimShape& w = context.shape(1);
+    if (!context.shape(0).has_rank() || !w.has_rank()) return;
+    const DimShape x =
+        plain_input_ ? context.shape(0) : ops::plain_shape(context.shape(0), w[1] * Dim(convolution_.group()));
+    context.set_shape(0, ops::blocked_shape(convolution_.output_shape(context, x), block_));
+  }
+
+  void plan(PlanContext& context) const override {
+    const Shape& w = context.input(1).shape;
+    const Shape& x = context.input(0).shape;
+    const ConvShape shape =
+        convolution_.kernel_shape(plain_input_ ? x : ops::plain_shape(x, w[1] * convolution_.group()), w);
+    context.flush_denormals();
+    if (shape.group > 1 && shape.group == shape.in_channels && shape.group == shape.out_channels) {
+      plan_depthwise(context, shape);
+    } else if (const size_t m = plain_input_ ? 0 : winograd_tile(shape);
+               m > 0 && context.options().precision != Precision::strict) {
+      plan_winograd(context, shape, m);
+    } else {
+      plan_direct(context, shape);
+    }
+  }
+
+ private:
+  // The operands of a tile.
+  using FindArgs = std::function<BlockedConvArgs(const TileContext&)>;
+  FindArgs find_args(const PlanContext& context, const float* weights) const {
+    const bool has_bias = context.has_input(2);
+    const bool has_residual = context.has_input(kResidual);
+    return [=, steps = steps_](const TileContext& tile) {
+      BlockedConvArgs args;
+      args.src = tile.input<float>(0);
+      args.packed_weights = weights;
+      args.dst = tile.output<float>(0);
+      args.epilogue = {has_bias ? tile.input<float>(2) : nullptr, has_residual ? tile.input<float>(kResidual) : nullptr,
+                       0, steps.data(), static_cast<int>(steps.size())};
+      return args;
+    };
+  }
+
+  void plan_direct(PlanContext& context, const ConvShape& shape) const {
+    const auto plan = std::make_shared<const BlockedConvPlan>(make_blocked_conv_plan(shape, plain_input_));
+    const std::string format = "blocked conv " + std::to_string(plain_input_) + " " + std::to_string(shape.group) +
+                               " " + std::to_string(plan->block);
+    const auto pack = [&](const Tensor& weights, std::byte* dst) {
+      pack_blocked_weights(*plan, static_cast<const float*>(weights.data()), reinterpret_cast<float*>(dst), 0,
+                           plan->panel_count);
+    };
+    const auto* weights = reinterpret_cast<const float*>(context.packed(1, format, plan->packed_weight_bytes, pack));
+    const FindArgs find = find_args(context, weights);
+    context.share(plan->shared_bytes);
+    context.scratch(plan->scratch_bytes);
+    if (plan->pack_tile_count > 0) {
+      context.phase(static_cast<int64_t>(plan->pack_tile_count), 2000, [plan, find](const TileContext& tile) {
+        run_blocked_pack(*plan, find(tile), static_cast<size_t>(tile.tile), tile.shared);
+      });
+    }
+    const double cost =
+        multiplies(shape) * kNanosecondsPerMultiply / static_cast<double>(std::max<size_t>(1, plan->tile_count));
+    context.phase(static_cast<int64_t>(plan->tile_count), cost, [plan, find](const TileContext& tile) {
+      run_blocked_conv(*plan, find(tile), static_cast<size_t>(tile.tile), tile.shared, tile.scratch);
+    });
+    context.implementation((plain_input_ ? "direct from plain" : "direct") + ops::describe(fused_));
+  }
+
+  void plan_winograd(PlanContext& context, const ConvShape& shape, size_t m) const {
+    const auto plan = std::make_shared<const WinogradPlan>(make_winograd_plan(shape, m));
+    const auto pack = [&](const Tensor& weights, std::byte* dst) {
+      pack_winograd_weights(*plan, static_cast<const float*>(weights.data()), reinterpret_cast<float*>(dst), 0,
+                            plan->panel_count);
+    };
+    const std::string format = "winograd " + std::to_string(m) + " " + std::to_string(plan->block);
+    const auto* weights = reinterpret_cast<const float*>(context.packed(1, format, plan->packed_weight_bytes, pack));
+    const FindArgs find = find_args(context, weights);
+    context.share(plan->shared_bytes);
+    context.scratch(plan->scratch_bytes);
+    if (plan->input_tile_count > 0) {
+      context.phase(static_cast<int64_t>(plan->input_tile_count), 10000, [plan, find](const TileContext& tile) {
+        run_winograd_input(*plan, find(tile), static_cast<size_t>(tile.tile), tile.shared);
+      });
+    }
+    const double cost =
+        multiplies(shape) * kNanosecondsPerMultiply / 2 / static_cast<double>(std::max<size_t>(1, plan->tile_count));
+    context.phase(static_cast<int64_t>(plan->tile_count), cost, [plan, find](const TileContext& tile) {
+      run_winograd(*plan, find(tile), static_cast<size_t>(tile.tile), tile.shared, tile.scratch);
+    });
+    context.implementation("winograd " + std::to_string(m) + "x" + std::to_string(m) + ops::describe(fused_));
+  }
+
+  void plan_depthwise(PlanContext& context, const ConvShape& shape) const {
+    const auto plan = std::make_shared<const BlockedDepthwisePlan>(make_blocked_depthwise_plan(shape));
+    const size_t blocks = plan->packed_weight_bytes / (shape.kernel[1] * shape.kernel[2] * plan->block * sizeof(float));
+    const auto pack = [&](const Tensor& weights, std::byte* dst) {
+      pack_blocked_depthwise_weights(*plan, static_cast<const float*>(weights.data()), reinterpret_cast<float*>(dst), 0,
+                                     blocks);
+    };
+    const std::string format = "blocked depthwise " + std::to_string(plan->block);
+    const auto* weights = reinterpret_cast<const float*>(context.packed(1, format, plan->packed_weight_bytes, pack));
+    const FindArgs find = find_args(context, weights);
+    const double cost =
+        multiplies(shape) * 4 * kNanosecondsPerMultiply / static_cast<double>(std::max<size_t>(1, plan->tile_count));
+    context.phase(static_cast<int64_t>(plan->tile_count), cost, [plan, find](const TileContext& tile) {
+      run_blocked_depthwise(*plan, find(tile), static_cast<size_t>(tile.tile));
+    });
+    context.implementation("depthwise" + ops::describe(fused_));
+  }
+
+  ops::ConvAttributes convolution_;
+  int64_t block_;
+  bool plain_input_;
+  std::vector<FusedStep> fused_;
+  std::vector<EpilogueStep> steps_;
+};
+
+}  // namespace
+
+void register_blocked_conv(OpRegistry& registry) {
+  registry.add({.domain = "onnxrun",
+                .name = "BlockedConv",
+                .versions = {1},
+                .signature = "X:T, W:T, B:T?, residual:T? -> Y:T",
+                .types = {{.name = "T", .tensors = {DType::float32}}},
+                .create = make_operator<BlockedConv>});
+}
+
+}  // namespace onnxrun

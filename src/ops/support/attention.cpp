@@ -1,0 +1,331 @@
+#include "ops/support/attention.h"
+
+#include <cmath>
+#include <limits>
+#include <memory>
+
+#include "kernels/unary/unary.h"
+#include "onnxrun/error.h"
+#include "ops/support/attention_kernel.h"
+#include "ops/support/convert.h"
+#include "ops/support/strided_copy.h"
+#include "ops/support/strided_loop.h"
+
+namespace onnxrun::ops {
+
+template <>
+void AttentionKernel<float>::softmax(float* row, int64_t n) {
+  const auto count = static_cast<size_t>(n);
+  const RowKernels& rows = row_kernels();
+  const float largest = rows.max(row, count);
+  if (largest == -std::numeric_limits<float>::infinity()) return void(std::fill_n(row, n, 0.0F));
+  rows.scale_shift(row, row, count, 1 / rows.exp_sum(row, row, count, largest), 0);
+}
+
+template <>
+void AttentionKernel<double>::softmax(double* row, int64_t n) {
+  double largest = -std::numeric_limits<double>::infinity();
+  for (int64_t j = 0; j < n; ++j) largest = row[j] > largest || row[j] != row[j] ? row[j] : largest;
+  if (largest == -std::numeric_limits<double>::infinity()) return void(std::fill_n(row, n, 0.0));
+  double sum = 0;
+  for (int64_t j = 0; j < n; ++j) sum += row[j] = std::exp(row[j] - largest);
+  for (int64_t j = 0; j < n; ++j) row[j] /= sum;
+}
+
+namespace {
+
+constexpr int64_t kMaxRows = 64;                         // queries of a tile
+constexpr int64_t kMaxScoreBytes = int64_t{512} * 1024;  // of a tile, but for the least number of rows
+constexpr int64_t kMinRows = 8;
+constexpr int64_t kBlock = 512;  // elements of a mask that are converted at a time
+
+void cap(float* row, int64_t n, double softcap) {
+  const auto count = static_cast<size_t>(n);
+  row_kernels().scale_shift(row, row, count, static_cast<float>(1 / softcap), 0);
+  unary_f32(UnaryKind::tanh)(row, row, count, 0, 0);
+  row_kernels().scale_shift(row, row, count, static_cast<float>(softcap), 0);
+}
+void cap(double* row, int64_t n, double softcap) {
+  for (int64_t j = 0; j < n; ++j) row[j] = softcap * std::tanh(row[j] / softcap);
+}
+
+// The mask as the sum of the scores and it, with -inf for what it forbids, whatever the score.
+template <class C>
+class Mask {
+ public:
+  Mask(const TensorType& type, const Shape& scores, bool pads) : dtype_(type.dtype), length_(scores[3]) {
+    if (dtype_ != kDTypeOf<C> && dtype_ != DType::boolean) convert_ = make_convert(dtype_, kDTypeOf<C>);
+    Shape shape = type.shape;
+    const bool is_short = shape.rank() > 0 && shape.back() < scores[3] && (pads || shape.back() != 1);
+    Shape target = scores;
+    if (is_short) target[3] = length_ = shape.back();
+    const auto strides = broadcast_strides(shape, target);
+    std::copy_n(strides.begin(), 4, strides_);
+    if (is_short && length_ == 1) strides_[3] = 0;
+  }
+
+  // Keys from here on are forbidden.
+  int64_t length() const { return length_; }
+
+  // Applies it to keys [begin, end) of a row of scores.
+  void apply(const void* mask, int64_t b, int64_t h, int64_t i, int64_t begin, int64_t end, C* row) const {
+    const ptrdiff_t first = b * strides_[0] + h * strides_[1] + i * strides_[2] + begin * strides_[3];
+    const ptrdiff_t step = strides_[3];
+    if (dtype_ == DType::boolean) {
+      const auto* allowed = static_cast<const uint8_t*>(mask) + first;
+      for (int64_t j = begin; j < end; ++j) row[j] = allowed[(j - begin) * step] ? row[j] : kForbidden;
+      return;
+    }
+    if (!convert_) return add(static_cast<const C*>(mask) + first, step, end - begin, row + begin);
+    const auto bytes = bit_size(dtype_) / 8;
+    C buffer[kBlock];
+    for (int64_t j = begin; j < end; j += kBlock) {
+      const int64_t n = std::min(kBlock, end - j);
+      const auto* src = static_cast<const std::byte*>(mask) + (first + (j - begin) * step) * bytes;
+      convert_(src, buffer, 0, step == 0 ? 1 : n);
+      add(buffer, step, n, row + j);
+    }
+  }
+
+ private:
+  static constexpr C kForbidden = -std::numeric_limits<C>::infinity();
+
+  static void add(const C* mask, ptrdiff_t step, int64_t n, C* row) {
+    for (int64_t j = 0; j < n; ++j) {
+      const C bias = mask[j * step];
+      row[j] = bias == kForbidden ? kForbidden : row[j] + bias;
+    }
+  }
+
+  DType dtype_;
+  int64_t length_;
+  ptrdiff_t strides_[4] = {};
+  Convert convert_;
+};
+
+template <class C>
+class Planner {
+ public:
+  Planner(PlanContext& context, const Attention& attention)
+      : attention_(attention),
+        q_type_(context.input(0).dtype),
+        y_type_(context.output(0).dtype),
+        q_(HeadLayout::of(context.input(0).shape, attention.q_heads)),
+        y_(HeadLayout::of(context.output(0).shape, attention.q_heads)),
+        key_(source(context, 1, attention.past_key)),
+        value_(source(context, 2, attention.past_value)),
+        batch_(context.input(0).shape[0]),
+        queries_(length(context.input(0).shape)),
+        keys_(length(context.input(1).shape) + key_.past),
+        head_size_(key_.size),
+        kernel_(keys_, key_.size, value_.size, attention.scale),
+        stride_(static_cast<int64_t>(align_up(static_cast<size_t>(keys_), 16)) + 16) {
+    if (attention.mask) {
+      mask_.emplace(context.input(*attention.mask), Shape{batch_, attention.q_heads, queries_, keys_},
+                    attention.pads_mask);
+    }
+    if (attention.scores) score_type_ = context.output(*attention.scores).dtype;
+    block_ = std::clamp<int64_t>(kMaxScoreBytes / (stride_ * static_cast<int64_t>(sizeof(C))), kMinRows, kMaxRows);
+    block_ = std::min(block_, std::max<int64_t>(1, queries_));
+  }
+
+  void plan(PlanContext& context) {
+    if (attention_.present_key) copy_present(context, 1, attention_.past_key, *attention_.present_key, key_);
+    if (attention_.present_value) copy_present(context, 2, attention_.past_value, *attention_.present_value, value_);
+    const size_t head_bytes = kernel_.packed_elements() * sizeof(C);
+    const int64_t heads = batch_ * attention_.kv_heads;
+    size_t shared_bytes = 0;
+    if (!checked_mul(head_bytes, static_cast<size_t>(heads), shared_bytes)) {
+      throw Error(ErrorCode::limit, "the keys and values are too large");
+    }
+    context.share(shared_bytes);
+    reserve_scratch(context);
+    const int64_t chunks = kernel_.chunk_count();
+    const auto pack_cost = static_cast<double>(kernel_.chunk_length() * (head_size_ + value_.size)) * 0.3;
+    const int64_t blocks = ceil_div(queries_, block_);
+    const auto products = static_cast<double>(block_ * keys_) * static_cast<double>(head_size_ + value_.size + 40);
+    const auto self = std::make_shared<const Planner>(std::move(*this));
+    context.phase(heads * chunks, pack_cost, [self, chunks](const TileContext& tile) {
+      self->pack(tile, tile.tile / chunks, tile.tile % chunks);
+    });
+    context.phase(self->batch_ * self->attention_.q_heads * blocks, products * 0.01 * sizeof(C) / sizeof(float),
+                  [self, blocks](const TileContext& tile) {
+                    self->run(tile, tile.tile / blocks, tile.tile % blocks * self->block_);
+                  });
+    context.flush_denormals();
+    context.implementation("packed heads");
+  }
+
+ private:
+  struct Range {
+    int64_t begin, end;
+  };
+
+  static int64_t length(const Shape& shape) { return shape[shape.rank() - 2]; }
+
+  HeadSource source(const PlanContext& context, size_t i, std::optional<size_t> past) const {
+    const TensorType& type = context.input(i);
+    HeadSource source;
+    source.dtype = type.dtype;
+    source.layout = HeadLayout::of(type.shape, attention_.kv_heads);
+    source.size = type.shape.back() / (type.shape.rank() == 3 ? attention_.kv_heads : 1);
+    if (past) {
+      source.past = context.input(*past).shape[2];
+      source.past_layout = HeadLayout::of(context.input(*past).shape, attention_.kv_heads);
+    }
+    return source;
+  }
+
+  void copy_present(PlanContext& context, size_t i, std::optional<size_t> past, size_t j, const HeadSource& source) {
+    const auto copy = [&](size_t input, const HeadLayout& layout, int64_t rows, int64_t at) {
+      StridedCopy block;
+      block.add_axis(batch_, layout.batch, attention_.kv_heads * keys_ * source.size);
+      block.add_axis(attention_.kv_heads, layout.head, keys_ * source.size);
+      block.add_axis(rows, layout.row, source.size);
+      block.add_axis(source.size, 1, 1);
+      block.dst_offset = at * source.size;
+      plan_copy(context, input, j, block);
+    };
+    if (past) copy(*past, source.past_layout, source.past, 0);
+    copy(i, source.layout, keys_ - source.past, source.past);
+  }
+
+  void reserve_scratch(PlanContext& context) {
+    const auto bytes = [](int64_t elements) { return align_up(static_cast<size_t>(elements) * sizeof(C), 64); };
+    size_t size = bytes(block_ * stride_);
+    q_at_ = size;
+    if (q_type_ != kDTypeOf<C>) size += bytes(block_ * head_size_);
+    y_at_ = size;
+    if (y_type_ != kDTypeOf<C>) size += bytes(block_ * value_.size);
+    context.scratch(std::max(size, kernel_.scratch_elements() * sizeof(C)));
+  }
+
+  C* packed(const TileContext& tile, int64_t head) const {
+    return reinterpret_cast<C*>(tile.shared) + static_cast<size_t>(head) * kernel_.packed_elements();
+  }
+
+  void pack(const TileContext& tile, int64_t head, int64_t chunk) const {
+    HeadSource key = key_;
+    HeadSource value = value_;
+    key.data = tile.input(1);
+    value.data = tile.input(2);
+    if (attention_.past_key) key.past_data = tile.input(*attention_.past_key);
+    if (attention_.past_value) value.past_data = tile.input(*attention_.past_value);
+    kernel_.pack(key, value, head / attention_.kv_heads, head % attention_.kv_heads, chunk, packed(tile, head),
+                 reinterpret_cast<C*>(tile.scratch));
+  }
+
+  // The keys that query i of batch entry b may attend to, as far as the mask allows.
+  Range range(const TileContext& tile, int64_t b, int64_t i) const {
+    int64_t end = mask_ ? mask_->length() : keys_;
+    int64_t offset = key_.past;
+    if (attention_.valid_keys) {
+      const int64_t valid = tile.input<int64_t>(*attention_.valid_keys)[b];
+      if (valid < 0 || valid > keys_) {
+        RunContext::fail("nonpad_kv_seqlen has the element " + std::to_string(valid) + " outside [0, " +
+                         std::to_string(keys_) + "]");
+      }
+      end = std::min(end, valid);
+      offset = valid - queries_;
+    }
+    const int64_t position = offset + i;
+    if (attention_.is_causal) end = std::min(end, position + 1);
+    const int64_t right = attention_.right_window;
+    if (right >= 0 && right < keys_ - position) end = std::min(end, position + right + 1);
+    const int64_t left = attention_.left_window;
+    const int64_t begin = left >= 0 && left < position ? position - left : 0;
+    return begin < end ? Range{begin, end} : Range{0, 0};
+  }
+
+  // Queries [first, first + block) of one head.
+  void run(const TileContext& tile, int64_t head, int64_t first) const {
+    const int64_t b = head / attention_.q_heads;
+    const int64_t h = head % attention_.q_heads;
+    const int64_t kv_head = b * attention_.kv_heads + h / (attention_.q_heads / attention_.kv_heads);
+    const int64_t count = std::min(block_, queries_ - first);
+    C* scores = reinterpret_cast<C*>(tile.scratch);
+    const int64_t q_begin = q_.at(b, h, first);
+    const C* q = tile.input<C>(0) + q_begin;
+    int64_t q_stride = q_.row;
+    if (q_type_ != kDTypeOf<C>) {
+      C* wide = reinterpret_cast<C*>(tile.scratch + q_at_);
+      for (int64_t i = 0; i < count; ++i) {
+        load_floats(q_type_, tile.input(0), q_begin + i * q_.row, head_size_, wide + i * head_size_);
+      }
+      q = wide;
+      q_stride = head_size_;
+    }
+    Range all = {attention_.scores ? 0 : keys_, attention_.scores ? keys_ : 0};
+    for (int64_t i = 0; i < count; ++i) {
+      const Range part = range(tile, b, first + i);
+      if (part.begin == part.end) continue;
+      all = {std::min(all.begin, part.begin), std::max(all.end, part.end)};
+    }
+    if (all.begin >= all.end) all = {0, 0};
+    // Whole chunks, for weigh() reads them.
+    all.begin = all.begin / kernel_.chunk_length() * kernel_.chunk_length();
+    const int64_t chunk_end = std::min(keys_, ceil_div(all.end, kernel_.chunk_length()) * kernel_.chunk_length());
+    kernel_.score(q, q_stride, count, packed(tile, kv_head), all.begin, all.end, scores, stride_);
+    for (int64_t i = 0; i < count; ++i) {
+      finish_row(tile, b, h, first + i, {all.begin, chunk_end}, scores + i * stride_);
+    }
+    const bool converts = y_type_ != kDTypeOf<C>;
+    const int64_t y_begin = y_.at(b, h, first);
+    C* y = converts ? reinterpret_cast<C*>(tile.scratch + y_at_) : tile.output<C>(0) + y_begin;
+    kernel_.weigh(scores, stride_, count, packed(tile, kv_head), all.begin, all.end, y,
+                  converts ? value_.size : y_.row);
+    for (int64_t i = 0; converts && i < count; ++i) {
+      store_floats(y_type_, y + i * value_.size, tile.output(0), y_begin + i * y_.row, value_.size);
+    }
+  }
+
+  // Makes scores probabilities; `all` are the keys that the products read.
+  void finish_row(const TileContext& tile, int64_t b, int64_t h, int64_t i, const Range& all, C* row) const {
+    using Scores = Attention::Scores;
+    const auto emit = [&](Scores stage) {
+      if (!attention_.scores || attention_.score_stage != stage) return;
+      const int64_t at = ((b * attention_.q_heads + h) * queries_ + i) * keys_;
+      store_floats(score_type_, row, tile.output(*attention_.scores), at, keys_);
+    };
+    const auto fill_outside = [&](const Range& part, C value) {
+      std::fill(row + all.begin, row + part.begin, value);
+      std::fill(row + part.end, row + all.end, value);
+    };
+    Range part = range(tile, b, i);
+    if (part.begin == part.end) part = {all.begin, all.begin};
+    emit(Scores::raw);
+    if (attention_.softcap > 0) {
+      const Range capped = attention_.scores ? all : part;
+      cap(row + capped.begin, capped.end - capped.begin, attention_.softcap);
+    }
+    emit(Scores::capped);
+    if (mask_) mask_->apply(tile.input(*attention_.mask), b, h, i, part.begin, part.end, row);
+    if (attention_.score_stage == Scores::masked) fill_outside(part, -std::numeric_limits<C>::infinity());
+    emit(Scores::masked);
+    AttentionKernel<C>::softmax(row + part.begin, part.end - part.begin);
+    fill_outside(part, 0);
+    emit(Scores::probabilities);
+  }
+
+  Attention attention_;
+  DType q_type_, y_type_, score_type_ = DType::undefined;
+  HeadLayout q_, y_;
+  HeadSource key_, value_;
+  int64_t batch_, queries_, keys_, head_size_;
+  AttentionKernel<C> kernel_;
+  int64_t stride_;  // of rows of scores: no power of two, for rows would share few sets of the first-level cache
+  std::optional<Mask<C>> mask_;
+  int64_t block_ = 1;           // queries of a tile
+  size_t q_at_ = 0, y_at_ = 0;  // where converted rows lie in the scratch memory
+};
+
+}  // namespace
+
+void plan_attention(PlanContext& context, const Attention& attention) {
+  bool in_double = attention.in_double;
+  for (size_t i = 0; i < 3; ++i) in_double = in_double || context.input(i).dtype == DType::float64;
+  if (in_double) return Planner<double>(context, attention).plan(context);
+  Planner<float>(context, attention).plan(context);
+}
+
+}  // namespace onnxrun::ops

@@ -1,0 +1,27 @@
+// Shapes of channel-blocked maps: [N, C, spatial] as [N, ceil(C / block), spatial, block]; see
+// kernels/conv/blocked_conv.h.
+#pragma once
+
+#include "graph/type.h"
+
+namespace onnxrun::ops {
+
+inline DimShape blocked_shape(const DimShape& plain, int64_t block) {
+  std::vector<Dim> dims = plain.dims();
+  dims[1] = ceil_div(dims[1], Dim(block));
+  dims.emplace_back(block);
+  return dims;
+}
+
+inline DimShape plain_shape(const DimShape& blocked, const Dim& channels) {
+  std::vector<Dim> dims = blocked.dims();
+  dims[1] = channels;
+  dims.pop_back();
+  return dims;
+}
+
+inline Shape plain_shape(const Shape& blocked, int64_t channels) {
+  return plain_shape(DimShape(blocked), Dim(channels)).concrete();
+}
+
+}  // namespace onnxrun::ops
