@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "graph/differentiate.h"
 #include "graph/inline_functions.h"
 #include "graph/proto_tensor.h"
 #include "graph/wire_format.h"
@@ -303,6 +304,7 @@ std::shared_ptr<GraphModel> load_model(std::span<const std::byte> bytes, std::sh
   Scope scope{model->graph, nullptr, {}};
   builder.build(proto.graph(), scope);
   inline_functions(*model);
+  expand_gradients(model->graph);
 
   for (const ValueId id : model->graph.inputs) {
     const GraphValue& value = model->graph.value(id);
