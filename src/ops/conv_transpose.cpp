@@ -38,7 +38,7 @@ struct Product {
   Product(ops::TapMap tap_map, int64_t n, int64_t groups, int64_t c, int64_t m)
       : map(std::move(tap_map)), batch(n), group(groups), channels(c), maps(m) {
     constexpr int64_t kRows = 96;
-    constexpr int64_t kElements = 48 * 1024;
+    constexpr int64_t kElements = int64_t{48} * 1024;
     constexpr int64_t kTiles = 16;
     const int64_t nr = kernels<T>().nr;
     map_block = std::clamp<int64_t>(kRows / map.tap_count(), 1, std::max<int64_t>(1, maps));
