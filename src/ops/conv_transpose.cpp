@@ -38,7 +38,7 @@ struct Product {
   Product(ops::TapMap tap_map, int64_t n, int64_t groups, int64_t c, int64_t m)
       : map(std::move(tap_map)), batch(n), group(groups), channels(c), maps(m) {
     constexpr int64_t kRows = 96;
-    constexpr int64_t kElements = 48 * 1024;
+    constexpr int64_t kElements = int64_t{48} * 1024;
     constexpr int64_t kTiles = 16;
     const int64_t nr = kernels<T>().nr;
     map_block = std::clamp<int64_t>(kRows / map.tap_count(), 1, std::max<int64_t>(1, maps));
@@ -197,9 +197,9 @@ class ConvTranspose : public Operator {
 
   // The extent of everything that the windows reach, with output_padding and without pads.
   Dim full_extent(const Geometry& geometry, size_t axis, const Dim& input) const {
-    const int64_t window = (geometry.kernel[axis] - 1) * geometry.dilations[axis] + 1;
+    const Dim window = Dim(geometry.kernel[axis] - 1) * Dim(geometry.dilations[axis]) + Dim(1);
     const int64_t padding = output_padding_.empty() ? 0 : output_padding_[axis];
-    return (input - Dim(1)) * Dim(geometry.strides[axis]) + Dim(window) + Dim(padding);
+    return (input - Dim(1)) * Dim(geometry.strides[axis]) + window + Dim(padding);
   }
 
   Dim output_extent(const InferContext& context, const Geometry& geometry, size_t axis, const Dim& input) const {
@@ -217,10 +217,11 @@ class ConvTranspose : public Operator {
     const Shape& w = context.input(1).shape;
     const Shape& y = context.output(0).shape;
     Geometry geometry = window_.geometry(x.rank() - 2, {w.begin() + 2, w.end()});
-    if (output_shape_.empty() && !window_.is_same_padding()) return geometry;
     for (size_t axis = 0; axis + 2 < x.rank(); ++axis) {
-      const int64_t total =
-          std::max<int64_t>(0, full_extent(geometry, axis, x[axis + 2]).number_or_negative() - y[axis + 2]);
+      const Dim full = full_extent(geometry, axis, x[axis + 2]);
+      if (!full.is_number()) throw Error(ErrorCode::limit, "strides or dilations are too large");
+      if (output_shape_.empty() && !window_.is_same_padding()) continue;
+      const int64_t total = std::max<int64_t>(0, full.number() - y[axis + 2]);
       geometry.pad_begin[axis] = window_.is_longer_at_end() ? total / 2 : total - total / 2;
       geometry.pad_end[axis] = total - geometry.pad_begin[axis];
     }

@@ -218,8 +218,9 @@ class DeformConv : public Operator {
     context.share(shared);
     const size_t scratch = context.scratch(product->scratch_elements() * sizeof(T));
     operands.add_widening(context);
-    const double cost = static_cast<double>(product->depth() * kernels<T>().nr) *
-                        (4 + static_cast<double>(product->maps / group_) * 0.02);
+    const int64_t rows = product->maps / group_;
+    const double cost =
+        static_cast<double>(product->depth() * kernels<T>().nr) * (4 + static_cast<double>(rows) * 0.02);
     context.phase(
         product->batch * group_ * product->panels(), cost,
         [=, has_bias = context.has_input(kBias), has_mask = context.has_input(kMask)](const TileContext& tile) {

@@ -143,8 +143,8 @@ class Resize : public Operator {
       for (const size_t axis : axes)
         factors[axis] = static_cast<double>(output[axis]) / static_cast<double>(input[axis]);
     } else {
-      std::vector<int64_t> extents;
-      for (const size_t axis : axes) extents.push_back(input[axis]);
+      std::vector<int64_t> extents(axes.size());
+      for (size_t k = 0; k < axes.size(); ++k) extents[k] = input[axes[k]];
       const double scale = common_scale(ops::read_integers(*context.elements(kSizes)), extents);
       for (const size_t axis : axes) factors[axis] = scale;
     }

@@ -156,6 +156,12 @@ TEST(ConvTranspose, RefusesWhatDoesNotFit) {
                    .outputs = {y},
                    .attributes = {{"pads", std::vector<int64_t>{3, 3}}}},
                   ErrorCode::invalid_model, "the extent -2");
+  expect_op_error(
+      {.op = "ConvTranspose",
+       .inputs = {x, floats({2, 1, 2}, {1, 2, 3, 4})},
+       .outputs = {y},
+       .attributes = {{"strides", std::vector<int64_t>{int64_t{1} << 62}}, {"output_shape", std::vector<int64_t>{4}}}},
+      ErrorCode::limit, "strides or dilations are too large");
 }
 
 }  // namespace

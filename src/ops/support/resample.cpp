@@ -297,7 +297,7 @@ struct Filter {
 
   // As many positions as fill half a second-level cache, unless far fewer are read one by one.
   void choose_block() {
-    constexpr int64_t kElements = 64 * 1024;
+    constexpr int64_t kElements = int64_t{64} * 1024;
     const int64_t per_position = row_out + row_in * std::max<int64_t>(1, first.input / first.output);
     block = std::clamp<int64_t>(kElements / std::max<int64_t>(1, per_position), 1, first.output);
     if (reading(1).first < reading(block).first) block = 1;
