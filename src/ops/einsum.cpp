@@ -137,15 +137,13 @@ class Einsum : public Operator {
   // The extent of a name, given one more axis of it.
   static void join(Dim& extent, const Dim& other, size_t input) {
     if (other.is(1) || extent == other) return;
-    if (extent.is(1)) {
-      extent = other;
-    } else if (extent.is_number() && other.is_number()) {
-      refuse("input " + std::to_string(input) + " has extent " + other.to_string() + " where another has " +
-             extent.to_string());
-    } else if (other.is_number()) {
+    if (extent.is(1) || (other.is_number() && !extent.is_number())) {
       extent = other;
     } else if (!extent.is_number()) {
       extent = Dim::unknown();
+    } else if (other.is_number()) {
+      refuse("input " + std::to_string(input) + " has extent " + other.to_string() + " where another has " +
+             extent.to_string());
     }
   }
 
