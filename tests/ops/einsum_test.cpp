@@ -111,9 +111,9 @@ TEST(Einsum, SumsSeveralAxesAndThoseOfOneTensor) {
 
 TEST(Einsum, BroadcastsEllipses) {
   const Tensor a = floats({2, 1, 2}, {1, 2, 3, 4});
-  const Tensor b = floats({3, 2}, {1, 1, 1, 0, 0, 1});
+  const Tensor b = floats({1, 3, 2}, {1, 1, 1, 0, 0, 1});
   expect_op(einsum("...k,...k->...", {a, b}, floats({2, 3}, {3, 1, 2, 7, 3, 4})));
-  expect_op(einsum("...k,jk", {a, b}, floats({2, 1, 3}, {3, 1, 2, 7, 3, 4})));
+  expect_op(einsum("...k,ijk->...j", {a, b}, floats({2, 1, 3}, {3, 1, 2, 7, 3, 4})));
   expect_op(einsum("ij,j->ij", {floats({2, 1}, {2, 3}), floats({2}, {10, 100})}, floats({2, 2}, {20, 200, 30, 300})));
 }
 
@@ -145,6 +145,7 @@ TEST(Einsum, RefusesWhatDoesNotFit) {
   expect("ij->ik", {x}, "that no input has");
   expect("ij->ii", {x}, "repeats an index");
   expect("ij,jk->ik", {x}, "2 terms");
+  expect("...j,...j->...", {x, floats({3}, {1, 2, 3})}, "different numbers of axes");
   expect("i.j->i", {x}, "malformed");
   expect("i-j->i", {x}, "malformed");
   expect("i1->i", {x}, "malformed");

@@ -242,6 +242,9 @@ class Planner {
     for (int64_t i = 0; i < step.rows; ++i) {
       load_state(tile, has_h_, kInitialH, d, first + i, step.h + i * hidden_);
       if (cell_.has_c) load_state(tile, has_c_, kInitialC, d, first + i, step.c + i * hidden_);
+      if (length(tile, first + i) > 0) continue;
+      std::fill_n(step.h + i * hidden_, hidden_, C{0});
+      std::fill_n(step.c + i * hidden_, hidden_, C{0});
     }
     for (int64_t t = 0; t < steps_; ++t) run_step(tile, d, first, t, step, active);
     for (int64_t i = 0; i < step.rows; ++i) {
