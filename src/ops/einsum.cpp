@@ -1,8 +1,8 @@
 // Einsum: https://onnx.ai/onnx/operators/onnx__Einsum.html, version 12. As in numpy, an extent of 1 is repeated where
-// other axes of its name are longer, and ellipses of unequal length are aligned at their ends; what an explicit output
-// leaves out is summed, also an ellipsis.
+// other axes of its name are longer; what an explicit output leaves out is summed, also an ellipsis.
 #include <algorithm>
 #include <cctype>
+#include <optional>
 
 #include "graph/registry.h"
 #include "onnxrun/error.h"
@@ -113,7 +113,7 @@ class Einsum : public Operator {
 
   Names resolve(const std::vector<DimShape>& shapes) const {
     Names names;
-    size_t longest = 0;
+    std::optional<size_t> ellipsis;
     for (size_t i = 0; i < terms_.size(); ++i) {
       const std::string& term = terms_[i];
       const bool has_ellipsis = term.find(kEllipsis) != std::string::npos;
@@ -121,11 +121,14 @@ class Einsum : public Operator {
       if (shapes[i].rank() < letters || (!has_ellipsis && shapes[i].rank() != letters)) {
         refuse("term '" + term + "' does not fit input " + std::to_string(i) + " of shape " + shapes[i].to_string());
       }
-      longest = std::max(longest, has_ellipsis ? shapes[i].rank() - letters : 0);
+      if (has_ellipsis && ellipsis.value_or(shapes[i].rank() - letters) != shapes[i].rank() - letters) {
+        refuse("the ellipses stand for different numbers of axes");
+      }
+      if (has_ellipsis) ellipsis = shapes[i].rank() - letters;
       names.inputs.push_back(expand(term, shapes[i].rank() - letters));
     }
-    names.output = expand(output_, longest);
-    names.extents.resize(kLetters + longest, Dim(1));
+    names.output = expand(output_, ellipsis.value_or(0));
+    names.extents.resize(kLetters + ellipsis.value_or(0), Dim(1));
     for (size_t i = 0; i < shapes.size(); ++i) {
       for (size_t axis = 0; axis < shapes[i].rank(); ++axis) {
         join(names.extents[names.inputs[i][axis]], shapes[i][axis], i);
@@ -137,15 +140,13 @@ class Einsum : public Operator {
   // The extent of a name, given one more axis of it.
   static void join(Dim& extent, const Dim& other, size_t input) {
     if (other.is(1) || extent == other) return;
-    if (extent.is(1)) {
-      extent = other;
-    } else if (extent.is_number() && other.is_number()) {
-      refuse("input " + std::to_string(input) + " has extent " + other.to_string() + " where another has " +
-             extent.to_string());
-    } else if (other.is_number()) {
+    if (extent.is(1) || (other.is_number() && !extent.is_number())) {
       extent = other;
     } else if (!extent.is_number()) {
       extent = Dim::unknown();
+    } else if (other.is_number()) {
+      refuse("input " + std::to_string(input) + " has extent " + other.to_string() + " where another has " +
+             extent.to_string());
     }
   }
 

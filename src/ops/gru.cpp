@@ -1,5 +1,5 @@
 // GRU: https://onnx.ai/onnx/operators/onnx__GRU.html, versions 1, 3 (linear_before_reset), 7, 14 (layout), 22. 16-bit
-// floats are computed in float. Activation parameters go, in order, to the functions that have such a parameter.
+// floats are computed in float. support/recurrent.h tells what the versions leave open.
 #include "graph/registry.h"
 #include "ops/support/recurrent.h"
 

@@ -75,8 +75,9 @@ class LinearAttention : public Operator {
                                      : static_cast<double>(scale_);
     const int64_t pieces = ceil_div(e.value_size, kColumns);
     context.scratch(static_cast<size_t>(e.key_size * (kColumns + 3)) * sizeof(float));
+    const int64_t group = e.q_heads / e.kv_heads;
     const double cost = static_cast<double>(e.length * e.key_size * std::min(kColumns, e.value_size)) *
-                        (0.3 + 0.1 * static_cast<double>(e.q_heads / e.kv_heads));
+                        (0.3 + 0.1 * static_cast<double>(group));
     const DType dtype = context.input(kQuery).dtype;
     const DType state_type = context.output(1).dtype;
     const bool has_past = context.has_input(kPast);

@@ -1,6 +1,5 @@
 // LSTM: https://onnx.ai/onnx/operators/onnx__LSTM.html, versions 1, 7, 14 (layout), 22. 16-bit floats are computed in
-// float. The input of every activation is clipped, that of h too. Activation parameters go, in order, to the functions
-// that have such a parameter.
+// float. The inputs of f and g are clipped, that of h is not. support/recurrent.h tells what the versions leave open.
 #include "graph/registry.h"
 #include "ops/support/recurrent.h"
 
@@ -37,7 +36,7 @@ void step_row(const ops::CellStep<C>& step, int64_t row, bool couples) {
     step.activate(0, output, n);
   }
   for (int64_t k = 0; k < n; ++k) h[k] = c[k];
-  step.activate(2, h, n);
+  (*step.activations)[2].apply(h, n);
   for (int64_t k = 0; k < n; ++k) h[k] *= output[k];
 }
 

@@ -1,5 +1,5 @@
 // RNN: https://onnx.ai/onnx/operators/onnx__RNN.html, versions 1, 7, 14 (layout), 22. 16-bit floats are computed in
-// float. Activation parameters go, in order, to the functions that have such a parameter.
+// float. support/recurrent.h tells what the versions leave open.
 #include <algorithm>
 
 #include "graph/registry.h"

@@ -18,8 +18,8 @@ struct Reference {
   size_t batch = 1, q_heads = 1, kv_heads = 1, queries = 1, keys = 1, size = 1, v_size = 1;
   double scale = 1, softcap = 0;
   std::function<double(size_t b, size_t h, size_t i, size_t j)> bias = [](size_t, size_t, size_t, size_t) { return 0; };
-  std::vector<double> q, k, v;  // k and v with the past
-  std::vector<double> y, raw, capped, masked, probabilities;
+  std::vector<double> q = {}, k = {}, v = {};  // k and v with the past
+  std::vector<double> y = {}, raw = {}, capped = {}, masked = {}, probabilities = {};
 
   Reference& fill() {
     q = sample(batch * q_heads * queries * size, 1);

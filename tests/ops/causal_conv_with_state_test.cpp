@@ -24,7 +24,7 @@ TEST(CausalConvWithState, SumsThePast) {
 TEST(CausalConvWithState, ActivatesLongRowsInEveryType) {
   constexpr int64_t kLength = 1030;
   const auto x = sample(2 * kLength, 1);
-  const auto past = sample(2 * 3, 2);
+  const auto past = sample(size_t{2} * 3, 2);
   const std::vector<double> weight = {0.5, -0.25, 1, 0.125};
   std::vector<double> y;
   std::vector<double> state;

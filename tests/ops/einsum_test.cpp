@@ -72,8 +72,8 @@ std::vector<double> product(const std::vector<double>& a, std::array<size_t, 3> 
 
 TEST(Einsum, MultipliesBatchesOfMatricesInAnyOrder) {
   // Batch 3, rows 17, columns 19, inner 21.
-  const auto a = sample(3 * 17 * 21, 1);
-  const auto b = sample(3 * 19 * 21, 2);
+  const auto a = sample(size_t{3} * 17 * 21, 1);
+  const auto b = sample(size_t{3} * 19 * 21, 2);
   for (const auto& [dtype, tolerance] :
        {std::pair<DType, double>{DType::float32, 1e-4}, {DType::float64, 1e-11}, {DType::float16, 1e-2}}) {
     const Tensor left = numbers(dtype, {3, 17, 21}, a);
@@ -92,10 +92,10 @@ TEST(Einsum, MultipliesBatchesOfMatricesInAnyOrder) {
 }
 
 TEST(Einsum, SumsSeveralAxesAndThoseOfOneTensor) {
-  const auto a = sample(4 * 3 * 10, 3);
-  const auto b = sample(3 * 4 * 12, 4);
+  const auto a = sample(size_t{4} * 3 * 10, 3);
+  const auto b = sample(size_t{3} * 4 * 12, 4);
   // out[x, n] = sum over i, j of a[i, j, x] b[j, i, n]
-  std::vector<double> out(10 * 12);
+  std::vector<double> out(120);
   for (size_t i = 0; i < 4; ++i) {
     for (size_t j = 0; j < 3; ++j) {
       for (size_t x = 0; x < 10; ++x) {
@@ -111,9 +111,9 @@ TEST(Einsum, SumsSeveralAxesAndThoseOfOneTensor) {
 
 TEST(Einsum, BroadcastsEllipses) {
   const Tensor a = floats({2, 1, 2}, {1, 2, 3, 4});
-  const Tensor b = floats({3, 2}, {1, 1, 1, 0, 0, 1});
+  const Tensor b = floats({1, 3, 2}, {1, 1, 1, 0, 0, 1});
   expect_op(einsum("...k,...k->...", {a, b}, floats({2, 3}, {3, 1, 2, 7, 3, 4})));
-  expect_op(einsum("...k,jk", {a, b}, floats({2, 1, 3}, {3, 1, 2, 7, 3, 4})));
+  expect_op(einsum("...k,ijk->...j", {a, b}, floats({2, 1, 3}, {3, 1, 2, 7, 3, 4})));
   expect_op(einsum("ij,j->ij", {floats({2, 1}, {2, 3}), floats({2}, {10, 100})}, floats({2, 2}, {20, 200, 30, 300})));
 }
 
@@ -145,6 +145,7 @@ TEST(Einsum, RefusesWhatDoesNotFit) {
   expect("ij->ik", {x}, "that no input has");
   expect("ij->ii", {x}, "repeats an index");
   expect("ij,jk->ik", {x}, "2 terms");
+  expect("...j,...j->...", {x, floats({3}, {1, 2, 3})}, "different numbers of axes");
   expect("i.j->i", {x}, "malformed");
   expect("i-j->i", {x}, "malformed");
   expect("i1->i", {x}, "malformed");

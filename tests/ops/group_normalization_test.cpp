@@ -30,7 +30,7 @@ const std::pair<DType, double> kTypes[] = {
     {DType::float32, 2e-5}, {DType::float64, 1e-12}, {DType::float16, 3e-3}, {DType::bfloat16, 3e-2}};
 
 TEST(InstanceNormalization, NormalizesEveryMap) {
-  const auto x = sample(2 * 3 * 5 * 7, 1);
+  const auto x = sample(size_t{2} * 3 * 5 * 7, 1);
   const std::vector<double> scale = {1, -2, 0.5};
   const std::vector<double> bias = {0, 1, -1};
   const auto y = group_normalize(x, 3, 35, 3, scale, bias, 1e-5F);
@@ -73,7 +73,7 @@ TEST(InstanceNormalization, RefusesWhatDoesNotFit) {
 }
 
 TEST(GroupNormalization, ScalesByChannel) {
-  const auto x = sample(2 * 6 * 4 * 3, 2);
+  const auto x = sample(size_t{2} * 6 * 4 * 3, 2);
   const auto scale = sample(6, 3);
   const auto bias = sample(6, 4);
   const auto y = group_normalize(x, 6, 12, 2, scale, bias, 0.01F);

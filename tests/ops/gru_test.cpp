@@ -33,6 +33,9 @@ struct Reference {
     if (lengths.empty()) lengths.assign(batch, steps);
     y.assign(steps * directions * batch * hidden, 0);
     y_h = h0;
+    for (size_t i = 0; i < y_h.size(); ++i) {
+      if (lengths[i / hidden % batch] == 0) y_h[i] = 0;
+    }
     for (size_t d = 0; d < directions; ++d) {
       for (size_t n = 0; n < batch; ++n) {
         for (size_t t = 0; t < lengths[n]; ++t) step(d, n, d == 1 ? lengths[n] - 1 - t : t);

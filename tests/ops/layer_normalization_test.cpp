@@ -39,10 +39,10 @@ std::vector<double> scaled(const std::vector<double>& y, const std::vector<doubl
 }
 
 TEST(LayerNormalization, NormalizesTheLastAxesInEveryFloatType) {
-  const auto x = sample(4 * 3 * 37, 1);
-  const auto scale = sample(3 * 37, 2);
-  const auto bias = sample(3 * 37, 3);
-  const Normalized expected = normalize(x, 3 * 37, 1e-5F, true);
+  const auto x = sample(size_t{4} * 3 * 37, 1);
+  const auto scale = sample(size_t{3} * 37, 2);
+  const auto bias = sample(size_t{3} * 37, 3);
+  const Normalized expected = normalize(x, size_t{3} * 37, 1e-5F, true);
   const std::pair<DType, double> types[] = {
       {DType::float32, 1e-5}, {DType::float64, 1e-12}, {DType::float16, 3e-3}, {DType::bfloat16, 2e-2}};
   for (const auto& [dtype, tolerance] : types) {
@@ -67,7 +67,7 @@ TEST(LayerNormalization, NormalizesTheLastAxesInEveryFloatType) {
 }
 
 TEST(LayerNormalization, BroadcastsScaleAndBias) {
-  const auto x = sample(2 * 3 * 5, 4);
+  const auto x = sample(size_t{2} * 3 * 5, 4);
   const Normalized expected = normalize(x, 5, 0.5, true);
   // scale [3, 1] is one number a row, bias [2, 1, 5] changes with the outermost axis, or is a scalar.
   const std::vector<double> scale = {2, -1, 0.5};
@@ -139,7 +139,7 @@ TEST(LayerNormalization, RefusesWhatDoesNotFit) {
 }
 
 TEST(RmsNormalization, DividesByTheRootMeanSquare) {
-  const auto x = sample(6 * 50, 6);
+  const auto x = sample(size_t{6} * 50, 6);
   const auto scale = sample(50, 7);
   const Normalized expected = normalize(x, 50, 1e-5F, false);
   const std::pair<DType, DType> types[] = {{DType::float32, DType::float32},   {DType::float64, DType::float64},

@@ -20,10 +20,10 @@ struct Reference {
   size_t steps = 1, batch = 1, inputs = 1, hidden = 1, directions = 1;
   bool starts_reversed = false, couples = false, has_bias = true, has_state = true, has_peepholes = true;
   double clip = 1e9;
-  std::vector<size_t> lengths;
+  std::vector<size_t> lengths = {};
   Function f = sigmoid, g = hyperbolic, h = hyperbolic;
-  std::vector<double> x, w, r, b, h0, c0, p;  // ONNX's layouts
-  std::vector<double> y, y_h, y_c;
+  std::vector<double> x = {}, w = {}, r = {}, b = {}, h0 = {}, c0 = {}, p = {};  // ONNX's layouts
+  std::vector<double> y = {}, y_h = {}, y_c = {};
 
   Reference& fill() {
     const auto scaled = [](size_t count, uint32_t seed, double factor) {
@@ -46,6 +46,9 @@ struct Reference {
     y.assign(steps * directions * batch * hidden, 0);
     y_h = h0;
     y_c = c0;
+    for (size_t i = 0; i < y_h.size(); ++i) {
+      if (lengths[i / hidden % batch] == 0) y_h[i] = y_c[i] = 0;
+    }
     for (size_t d = 0; d < directions; ++d) {
       for (size_t n = 0; n < batch; ++n) {
         for (size_t t = 0; t < lengths[n]; ++t) {
@@ -74,7 +77,7 @@ struct Reference {
       const double forget = couples ? 1 - in : f(bound(gates[2 * hidden + k] + peephole[2 * hidden + k] * cell[k]));
       cell[k] = forget * cell[k] + in * g(bound(gates[3 * hidden + k]));
       const double out = f(bound(gates[hidden + k] + peephole[hidden + k] * cell[k]));
-      state[k] = out * h(bound(cell[k]));
+      state[k] = out * h(cell[k]);
       y[((t * directions + d) * batch + n) * hidden + k] = state[k];
     }
   }

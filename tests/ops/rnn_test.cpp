@@ -47,7 +47,7 @@ TEST(Rnn, KnowsEveryActivation) {
       {"Tanh", {}, {}, [](double x) { return std::tanh(x); }},
       {"Sigmoid", {}, {}, [](double x) { return 1 / (1 + std::exp(-x)); }},
       {"Affine", {0.5F}, {0.25F}, [](double x) { return 0.5 * x + 0.25; }},
-      {"Affine", {}, {}, [](double x) { return x; }},
+      {"Affine", {}, {}, [](double) { return 0; }},
       {"LeakyRelu", {}, {}, [](double x) { return x >= 0 ? x : 0.01F * x; }},
       {"LeakyRelu", {0.5F}, {}, [](double x) { return x >= 0 ? x : 0.5 * x; }},
       {"ThresholdedRelu", {}, {}, [](double x) { return x >= 1 ? x : 0; }},
@@ -79,7 +79,8 @@ TEST(Rnn, GoesBothWaysOverUnequalLengths) {
                   Value(), numbers(DType::int32, {2}, {3, 2})},
        .outputs = {floats({3, 2, 2, 1}, {1, 10, 6, 30, 3, 30, 5, 20, 6, 0, 3, 0}), floats({2, 2, 1}, {6, 30, 6, 30})},
        .attributes = {{"direction", std::string("bidirectional")},
-                      {"activations", std::vector<std::string>{"Affine", "Affine"}}}});
+                      {"activations", std::vector<std::string>{"Affine", "Affine"}},
+                      {"activation_alpha", std::vector<float>{1, 1}}}});
 }
 
 }  // namespace

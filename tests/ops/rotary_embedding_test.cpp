@@ -13,7 +13,7 @@ struct Reference {
   size_t rotary = 6;
   bool interleaved = false;
   std::vector<int64_t> positions = {0, 1, 2, 4, 0, 3};
-  std::vector<double> x = sample(2 * 3 * 2 * 6, 1);
+  std::vector<double> x = sample(size_t{2} * 3 * 2 * 6, 1);
   std::vector<double> cosines = sample(5 * (rotary / 2), 2);
   std::vector<double> sines = sample(5 * (rotary / 2), 3);
 

@@ -208,13 +208,13 @@ class Planner {
   }
 
   void reserve_scratch(PlanContext& context) {
-    const auto bytes = [](int64_t elements) { return align_up(static_cast<size_t>(elements) * sizeof(C), 64); };
+    const auto bytes = [](int64_t m, int64_t n) { return align_up(Shape{m, n}.checked_bytes(kDTypeOf<C>), 64); };
     const int64_t rows = std::max(block_, direct_rows_);
-    size_t size = bytes(rows * stride_);
+    size_t size = bytes(rows, stride_);
     q_at_ = size;
-    if (direct_rows_ > 0 || q_type_ != kDTypeOf<C>) size += bytes(rows * head_size_);
+    if (direct_rows_ > 0 || q_type_ != kDTypeOf<C>) size += bytes(rows, head_size_);
     y_at_ = size;
-    if (direct_rows_ > 0 || y_type_ != kDTypeOf<C>) size += bytes(rows * value_.size);
+    if (direct_rows_ > 0 || y_type_ != kDTypeOf<C>) size += bytes(rows, value_.size);
     if (direct_rows_ == 0) size = std::max(size, kernel_.scratch_elements() * sizeof(C));
     context.scratch(size);
   }

@@ -84,9 +84,9 @@ class Planner {
   // Places in the shared and the scratch memory, in elements.
   void reserve(PlanContext& context) {
     size_t elements = 0;
-    const auto take = [&](int64_t count) {
+    const auto take = [&](const Shape& extents) {
       const size_t at = elements;
-      elements = align_up(elements + size(count), kAlignment / sizeof(C));
+      elements = align_up(elements + extents.checked_bytes(kDTypeOf<C>) / sizeof(C), kAlignment / sizeof(C));
       return at;
     };
     w_size_ = align_up(kernel_.packed_b_size(size(inputs_), size(width_)), 16);
@@ -94,20 +94,20 @@ class Planner {
       r_offsets_.push_back(r_size_);
       r_size_ += align_up(kernel_.packed_b_size(size(hidden_), size(part.count * hidden_)), 16);
     }
-    gates_at_ = take(directions_ * steps_ * batch_ * width_);
-    bias_at_ = take(directions_ * width_);
-    recurrent_bias_at_ = take(directions_ * width_);
-    if (dtype_ != kDTypeOf<C>) x_at_ = take(context.input(kX).elements());
-    if (!context.constant(kW)) w_at_ = take(directions_ * static_cast<int64_t>(w_size_));
-    if (!context.constant(kR)) r_at_ = take(directions_ * static_cast<int64_t>(r_size_));
+    gates_at_ = take({directions_, steps_, batch_, width_});
+    bias_at_ = take({directions_, width_});
+    recurrent_bias_at_ = take({directions_, width_});
+    if (dtype_ != kDTypeOf<C>) x_at_ = take(context.input(kX).shape);
+    if (!context.constant(kW)) w_at_ = take({directions_, static_cast<int64_t>(w_size_)});
+    if (!context.constant(kR)) r_at_ = take({directions_, static_cast<int64_t>(r_size_)});
     context.share(elements * sizeof(C));
     elements = 0;
-    step_at_ = take(block_ * width_);
-    h_at_ = take(block_ * hidden_);
-    c_at_ = take(block_ * hidden_);
-    work_at_ = take(block_ * hidden_);
-    peepholes_at_ = take(3 * hidden_);
-    active_at_ = take(block_);
+    step_at_ = take({block_, width_});
+    h_at_ = take({block_, hidden_});
+    c_at_ = take({block_, hidden_});
+    work_at_ = take({block_, hidden_});
+    peepholes_at_ = take({3, hidden_});
+    active_at_ = take({block_});
     context.scratch(elements * sizeof(C));
   }
 
@@ -242,6 +242,9 @@ class Planner {
     for (int64_t i = 0; i < step.rows; ++i) {
       load_state(tile, has_h_, kInitialH, d, first + i, step.h + i * hidden_);
       if (cell_.has_c) load_state(tile, has_c_, kInitialC, d, first + i, step.c + i * hidden_);
+      if (length(tile, first + i) > 0) continue;
+      std::fill_n(step.h + i * hidden_, hidden_, C{0});
+      std::fill_n(step.c + i * hidden_, hidden_, C{0});
     }
     for (int64_t t = 0; t < steps_; ++t) run_step(tile, d, first, t, step, active);
     for (int64_t i = 0; i < step.rows; ++i) {

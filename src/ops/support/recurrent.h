@@ -10,7 +10,8 @@
 
 namespace onnxrun::ops {
 
-// An activation function of the recurrent operators: https://onnx.ai/onnx/operators/onnx__LSTM.html.
+// An activation function of the recurrent operators: https://onnx.ai/onnx/operators/onnx__LSTM.html. Without values of
+// their own Affine and ScaledTanh have alpha = beta = 0, the others what the operators of their names have.
 class Activation {
  public:
   // \throws Error(invalid_model) for a name that is none.
@@ -92,7 +93,8 @@ struct RecurrentCell {
   std::function<void(const CellStep<double>&)> step_f64;
 };
 
-// Plans it for all float types: float64 in double, others in float, rounded where they leave.
+// Plans it for all float types: float64 in double, others in float, rounded where they leave. A sequence without
+// elements leaves zeros as its last state.
 void plan_recurrent(PlanContext& context, const RecurrentAttributes& attributes, const RecurrentCell& cell);
 
 }  // namespace onnxrun::ops
