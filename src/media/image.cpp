@@ -85,8 +85,8 @@ std::vector<Taps> bilinear_taps(int64_t source, int64_t target) {
   for (int64_t i = 0; i < target; ++i) {
     const double centre = (static_cast<double>(i) + 0.5) * scale;
     Taps& taps = all[static_cast<size_t>(i)];
-    taps.first = std::max<int64_t>(0, static_cast<int64_t>(centre - reach + 0.5));
-    const int64_t end = std::min(source, static_cast<int64_t>(centre + reach + 0.5));
+    taps.first = std::max<int64_t>(0, std::llround(centre - reach));
+    const int64_t end = std::min<int64_t>(source, std::llround(centre + reach));
     double sum = 0;
     for (int64_t j = taps.first; j < end; ++j) {
       const double weight = std::max(0.0, 1 - std::abs((static_cast<double>(j) + 0.5 - centre) / reach));

@@ -1,4 +1,5 @@
 // ConvInteger: https://onnx.ai/onnx/operators/onnx__ConvInteger.html, version 10. Sums beyond 32 bits wrap around.
+#include "graph/registry.h"
 #include "ops/support/conv_shape.h"
 #include "ops/support/integer_conv.h"
 

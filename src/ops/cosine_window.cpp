@@ -2,7 +2,9 @@
 // 17: sums of cosines, computed in double and converted as Cast does. The symmetric window of one element is 0 / 0.
 #include <cmath>
 #include <numbers>
+#include <string>
 
+#include "graph/registry.h"
 #include "ops/support/convert.h"
 
 namespace onnxrun {

@@ -2,8 +2,13 @@
 // 19 (float8, 16-bit floats), 21 (blocks, 16 and 4 bits), 23 (output_dtype, float4), 24 (float8e8m0 scales), 25 (2
 // bits). The product is a float and rounded once to the output's type; without output_dtype, scales of float8e8m0 give
 // float32. Zero points of float8 and int32 data are taken off like any other.
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "base/checked.h"
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "ops/support/convert.h"
 #include "ops/support/quantization.h"
 

@@ -1,8 +1,13 @@
 // DFT: https://onnx.ai/onnx/operators/onnx__DFT.html, versions 17, 20 (axis as an input). Computed in double and
 // rounded once. The inverse of a one-sided spectrum takes the numbers that it lacks from the symmetry.
+#include <algorithm>
 #include <cmath>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "ops/support/fourier.h"
 #include "ops/support/shape_rules.h"
 

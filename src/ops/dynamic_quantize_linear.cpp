@@ -1,8 +1,11 @@
 // DynamicQuantizeLinear: https://onnx.ai/onnx/operators/onnx__DynamicQuantizeLinear.html, version 11. Data that are all
 // zero, or none, have the scale 1. NaN is passed over by the range and becomes 0.
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "base/checked.h"
+#include "graph/registry.h"
 #include "ops/support/quantization.h"
 
 namespace onnxrun {

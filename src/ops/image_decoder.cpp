@@ -1,5 +1,8 @@
 // ImageDecoder: https://onnx.ai/onnx/operators/onnx__ImageDecoder.html, version 20. What cannot be decoded gives an
 // image without pixels, [0, 0, channels].
+#include <algorithm>
+#include <string>
+
 #include "graph/registry.h"
 #include "media/image.h"
 #include "onnxrun/error.h"

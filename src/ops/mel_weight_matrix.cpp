@@ -1,9 +1,13 @@
 // MelWeightMatrix: https://onnx.ai/onnx/operators/onnx__MelWeightMatrix.html, version 17, computed in double. What the
 // text leaves open is as in the operator's reference implementation: num_mel_bins + 2 edges a (num_mel_bins + 2)th of
 // the mel range apart, rounded down to spectrogram bins. Parts of triangles outside the spectrogram are left out.
+#include <algorithm>
 #include <cmath>
+#include <string>
+#include <vector>
 
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/convert.h"
 #include "ops/support/shape_rules.h"

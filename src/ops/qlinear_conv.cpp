@@ -1,6 +1,7 @@
 // QLinearConv: https://onnx.ai/onnx/operators/onnx__QLinearConv.html, version 10. Sums are exact in int32; they are
 // scaled by the float x_scale * w_scale / y_scale, rounded to nearest even, and then shifted by the zero point.
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "ops/support/conv_shape.h"
 #include "ops/support/integer_conv.h"
 #include "ops/support/quantization.h"

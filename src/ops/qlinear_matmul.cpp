@@ -1,12 +1,15 @@
 // QLinearMatMul: https://onnx.ai/onnx/operators/onnx__QLinearMatMul.html, versions 10, 21 (16-bit scales, float8). Sums
 // of 8-bit integers are exact in int32; they are scaled by the float a_scale * b_scale / y_scale, rounded to nearest
 // even, and then shifted by the zero point. float8 operands are multiplied in double and saturate.
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "base/aligned_buffer.h"
 #include "base/checked.h"
 #include "base/dispatch_dtype.h"
 #include "base/narrow_float.h"
+#include "graph/registry.h"
 #include "ops/support/convert.h"
 #include "ops/support/integer_matmul.h"
 #include "ops/support/quantization.h"

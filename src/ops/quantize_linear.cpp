@@ -2,12 +2,16 @@
 // (float8, 16-bit floats), 21 (blocks, output_dtype, 16 and 4 bits), 23 (precision, float4), 24 (float8e8m0 scales), 25
 // (2 bits). The quotient is rounded to the type of the scale or `precision`: float for scales of float8e8m0, double for
 // those of int32. NaN becomes the lowest integer.
+#include <algorithm>
 #include <cmath>
+#include <string>
+#include <vector>
 
 #include "base/checked.h"
 #include "base/dispatch_dtype.h"
 #include "base/half.h"
 #include "base/narrow_float.h"
+#include "graph/registry.h"
 #include "ops/support/convert.h"
 #include "ops/support/elementwise.h"
 #include "ops/support/quantization.h"

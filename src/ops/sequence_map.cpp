@@ -1,4 +1,9 @@
 // SequenceMap: https://onnx.ai/onnx/operators/onnx__SequenceMap.html, version 17. The elements are mapped in order.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "onnxrun/value.h"
 #include "ops/support/shape_rules.h"

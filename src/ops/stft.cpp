@@ -1,6 +1,10 @@
 // STFT: https://onnx.ai/onnx/operators/onnx__STFT.html, version 17. Computed in double and rounded once. Without a
 // window and frame_length the frame is the whole signal; a signal shorter than a frame has none.
+#include <memory>
+#include <string>
+
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "ops/support/fourier.h"
 #include "ops/support/shape_rules.h"
 

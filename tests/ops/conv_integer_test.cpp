@@ -98,6 +98,11 @@ TEST(ConvInteger, SumsManyChannels) {
               numbers(DType::int32, {1, m, size, size}, expected));
 }
 
+TEST(ConvInteger, StepsBehindTheInput) {
+  expect_conv({numbers(DType::uint8, {1, 1, 3, 2}, {1, 2, 3, 4, 5, 6}), numbers(DType::int8, {1, 1, 2, 1}, {1, 10})},
+              numbers(DType::int32, {1, 1, 1, 1}, {31}), {{"strides", Ints{int64_t{1} << 40, 7}}});
+}
+
 TEST(ConvInteger, TakesNothing) {
   expect_conv({numbers(DType::uint8, {0, 1, 3}, {}), numbers(DType::int8, {2, 1, 2}, {1, 2, 3, 4})},
               numbers(DType::int32, {0, 2, 2}, {}));

@@ -22,9 +22,11 @@ class PaddedImages {
       if (window.pad_begin[axis] < 0 || window.pad_end[axis] < 0) {
         throw Error(ErrorCode::invalid_model, "pads cannot be negative");
       }
-      grid_[axis] = y[2 + axis] + (window.kernel[axis] - 1) * window.dilations[axis] / window.strides[axis];
+      // A single position is never stepped from: its stride must not cost memory.
+      if (y[2 + axis] == 1) window_.strides[axis] = 1;
+      grid_[axis] = y[2 + axis] + (window.kernel[axis] - 1) * window.dilations[axis] / window_.strides[axis];
       multiply(volume_, grid_[axis]);
-      multiply(volume_, window.strides[axis]);
+      multiply(volume_, window_.strides[axis]);
     }
     channels_ = x[1] / static_cast<int64_t>(group);
     pairs_ = (channels_ + 1) / 2;
