@@ -19,11 +19,11 @@ bool is_float32(double x) { return std::isnan(x) || static_cast<double>(static_c
 
 TreeModel::Mode read_mode(const std::string& name) {
   using Mode = TreeModel::Mode;
-  static const std::map<std::string, Mode, std::less<>> modes = {
+  static const std::map<std::string, Mode, std::less<>> kModes = {
       {"BRANCH_LEQ", Mode::leq}, {"BRANCH_LT", Mode::lt},   {"BRANCH_GTE", Mode::gte}, {"BRANCH_GT", Mode::gt},
       {"BRANCH_EQ", Mode::eq},   {"BRANCH_NEQ", Mode::neq}, {"LEAF", Mode::leaf}};
-  const auto found = modes.find(name);
-  if (found == modes.end()) refuse("attribute 'nodes_modes' has '" + name + "'");
+  const auto found = kModes.find(name);
+  if (found == kModes.end()) refuse("attribute 'nodes_modes' has '" + name + "'");
   return found->second;
 }
 
