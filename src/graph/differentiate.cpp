@@ -39,10 +39,11 @@ class Differentiator {
   }
 
   void expand() {
-    const std::vector<Node> forward = evaluate_forward();
+    std::vector<Node> backward = evaluate_forward();
+    std::reverse(backward.begin(), backward.end());
     const ValueId y = map(y_);
     gradients_[y] = {build_.fill_like(y, 1)};
-    for (auto node = forward.rbegin(); node != forward.rend(); ++node) go_back(*node);
+    for (const Node& node : backward) go_back(node);
     for (size_t i = 0; i < call_.outputs.size(); ++i) {
       if (call_.outputs[i] == kNoValue) continue;
       Node copy;

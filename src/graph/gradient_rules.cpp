@@ -312,7 +312,7 @@ void matmul_gradient_rule(GradientCall& c) {
 }
 
 const std::map<std::string_view, Rule>& rules() {
-  static const std::map<std::string_view, Rule> all = {
+  static const std::map<std::string_view, Rule> kAll = {
       {"Abs", abs_rule},
       {"Add", add_rule},
       {"Cast", cast_rule},
@@ -372,7 +372,7 @@ const std::map<std::string_view, Rule>& rules() {
       {"onnxrun.MatMulGradient", matmul_gradient_rule},
       {"onnxrun.SumToShape", sum_to_rule},
   };
-  return all;
+  return kAll;
 }
 
 // Whether only type and shape of the input count.

@@ -40,14 +40,20 @@ class LinearClassifier : public Operator {
 
   void plan(PlanContext& context) const override {
     const ops::FeatureRows features(context);
-    const size_t scratch = context.scratch(labels_.size() * sizeof(float));
-    context.range(features.rows(), static_cast<double>(coefficients_.size()) * 0.4 + 50,
-                  [=, this, labels = context.wants(0), wants_scores = context.wants(1)](const TileContext& tile,
-                                                                                        int64_t begin, int64_t end) {
-                    auto* scores = reinterpret_cast<float*>(tile.scratch + scratch);
+    const ops::LinearScores products(coefficients_, intercepts_.size());
+    const size_t products_at = context.scratch(ops::FeatureRows::kBlock * intercepts_.size() * sizeof(float));
+    const size_t scores_at = context.scratch(labels_.size() * sizeof(float));
+    context.range(features.rows(), static_cast<double>(coefficients_.size()) * 0.1 + 50,
+                  [=, this, wants_labels = context.wants(0), wants_scores = context.wants(1)](
+                      const TileContext& tile, int64_t begin, int64_t end) {
+                    auto* block = reinterpret_cast<float*>(tile.scratch + products_at);
+                    auto* scores = reinterpret_cast<float*>(tile.scratch + scores_at);
                     for (int64_t i = begin; i < end; ++i) {
-                      const size_t best = score(features.row(tile, i), features.columns(), scores);
-                      if (labels) labels_.write(best, tile.output(0), i);
+                      const int64_t at = (i - begin) % ops::FeatureRows::kBlock;
+                      const int64_t n = std::min(ops::FeatureRows::kBlock, end - i);
+                      if (at == 0) products.evaluate(features.rows(tile, i, n), n, block);
+                      const size_t best = score(block + at * static_cast<int64_t>(intercepts_.size()), scores);
+                      if (wants_labels) labels_.write(best, tile.output(0), i);
                       if (!wants_scores) continue;
                       std::copy_n(scores, labels_.size(),
                                   tile.output<float>(1) + i * static_cast<int64_t>(labels_.size()));
@@ -56,11 +62,9 @@ class LinearClassifier : public Operator {
   }
 
  private:
-  // The scores of one row; returns the class.
-  size_t score(const float* row, size_t features, float* scores) const {
-    for (size_t c = 0; c < intercepts_.size(); ++c) {
-      scores[c] = intercepts_[c] + ops::dot_product(row, &coefficients_[c * features], features);
-    }
+  // The scores of one row from its products with the coefficients; returns the class.
+  size_t score(const float* products, float* scores) const {
+    std::transform(intercepts_.begin(), intercepts_.end(), products, scores, std::plus<>());
     if (is_binary_) {
       const float only = scores[0];
       ops::split_score(transform_, only, false, scores);

@@ -34,17 +34,18 @@ class LinearRegressor : public Operator {
 
   void plan(PlanContext& context) const override {
     const ops::FeatureRows features(context);
-    context.range(features.rows(), static_cast<double>(coefficients_.size()) * 0.4 + 20,
+    const ops::LinearScores products(coefficients_, intercepts_.size());
+    context.range(features.rows(), static_cast<double>(coefficients_.size()) * 0.1 + 20,
                   [=, this](const TileContext& tile, int64_t begin, int64_t end) {
                     const size_t targets = intercepts_.size();
-                    for (int64_t i = begin; i < end; ++i) {
-                      const float* row = features.row(tile, i);
+                    for (int64_t i = begin; i < end; i += ops::FeatureRows::kBlock) {
+                      const int64_t n = std::min(ops::FeatureRows::kBlock, end - i);
                       float* scores = tile.output<float>(0) + i * static_cast<int64_t>(targets);
-                      for (size_t t = 0; t < targets; ++t) {
-                        const float* weights = &coefficients_[t * features.columns()];
-                        scores[t] = intercepts_[t] + ops::dot_product(row, weights, features.columns());
+                      products.evaluate(features.rows(tile, i, n), n, scores);
+                      for (int64_t row = 0; row < n; ++row, scores += targets) {
+                        for (size_t t = 0; t < targets; ++t) scores[t] += intercepts_[t];
+                        ops::apply(transform_, {scores, targets});
                       }
-                      ops::apply(transform_, {scores, targets});
                     }
                   });
   }

@@ -54,9 +54,9 @@ RandomSeed::RandomSeed(AttributeReader& attributes) {
 uint64_t RandomSeed::key() const {
   if (seed_) return std::bit_cast<uint32_t>(*seed_);
   // One number from the system, counted on from; the highest bit keeps it apart from every seed.
-  static const uint64_t process = std::random_device{}() | (uint64_t{std::random_device{}()} << 32);
+  static const uint64_t kProcess = std::random_device{}() | (uint64_t{std::random_device{}()} << 32);
   static std::atomic<uint64_t> next{0};
-  const uint64_t key = process + next.fetch_add(1, std::memory_order_relaxed);
+  const uint64_t key = kProcess + next.fetch_add(1, std::memory_order_relaxed);
   return key | uint64_t{1} << 63;
 }
 

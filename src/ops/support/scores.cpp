@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "graph/attribute.h"
+#include "kernels/gemm/gemm.h"
 #include "onnxrun/error.h"
 #include "ops/support/convert.h"
 
@@ -115,17 +116,39 @@ FeatureRows::FeatureRows(PlanContext& context) : dtype_(context.input(0).dtype) 
   if (shape.rank() == 2) rows_ = shape[0];
   columns_ = static_cast<size_t>(shape.back());
   if (dtype_ == DType::float32) return;
-  scratch_ = context.scratch(columns_ * sizeof(float));
+  scratch_ = context.scratch(columns_ * kBlock * sizeof(float));
   convert_ = make_convert(dtype_, DType::float32);
 }
 
-const float* FeatureRows::row(const TileContext& tile, int64_t i) const {
+const float* FeatureRows::rows(const TileContext& tile, int64_t i, int64_t n) const {
   const auto columns = static_cast<int64_t>(columns_);
   if (dtype_ == DType::float32) return tile.input<float>(0) + i * columns;
   const auto width = static_cast<int64_t>(byte_size(dtype_, 1));
-  auto* row = reinterpret_cast<float*>(tile.scratch + scratch_);
-  convert_(tile.input<std::byte>(0) + i * columns * width, row, 0, columns);
-  return row;
+  auto* rows = reinterpret_cast<float*>(tile.scratch + scratch_);
+  convert_(tile.input<std::byte>(0) + i * columns * width, rows, 0, n * columns);
+  return rows;
+}
+
+LinearScores::LinearScores(const std::vector<float>& weights, size_t targets)
+    : targets_(targets), features_(weights.size() / targets) {
+  const GemmKernels& kernels = gemm_kernels();
+  packed_ = Tensor(DType::float32, {static_cast<int64_t>(kernels.packed_b_size(features_, targets_))});
+  kernels.pack_b(weights.data(), 1, static_cast<ptrdiff_t>(features_), features_, targets_, 0,
+                 kernels.panel_count(targets_), static_cast<float*>(packed_.mutable_data()));
+}
+
+void LinearScores::evaluate(const float* rows, int64_t n, float* scores) const {
+  const GemmKernels& kernels = gemm_kernels();
+  GemmArgs args;
+  args.m = static_cast<size_t>(n);
+  args.n = targets_;
+  args.k = features_;
+  args.a = rows;
+  args.a_row_stride = static_cast<ptrdiff_t>(features_);
+  args.packed_b = packed_.values<float>().data();
+  args.c = scores;
+  args.c_row_stride = static_cast<ptrdiff_t>(targets_);
+  kernels.run(args, 0, args.m, 0, kernels.panel_count(targets_));
 }
 
 float dot_product(const float* a, const float* b, size_t n) {

@@ -58,8 +58,10 @@ class FeatureRows {
 
   int64_t rows() const { return rows_; }
   size_t columns() const { return columns_; }
-  // Valid until the next call of the worker.
-  const float* row(const TileContext& tile, int64_t i) const;
+  // Rows [i, i + n), n at most kBlock, side by side. Valid until the next call of the worker.
+  static constexpr int64_t kBlock = 16;
+  const float* rows(const TileContext& tile, int64_t i, int64_t n) const;
+  const float* row(const TileContext& tile, int64_t i) const { return rows(tile, i, 1); }
 
  private:
   int64_t rows_ = 1;
@@ -67,6 +69,20 @@ class FeatureRows {
   DType dtype_;
   size_t scratch_ = 0;
   std::function<void(const void*, void*, int64_t, int64_t)> convert_;
+};
+
+// The products of rows with weights, [targets, features], in the form that the matrix kernels read.
+class LinearScores {
+ public:
+  LinearScores(const std::vector<float>& weights, size_t targets);
+
+  // scores[n, targets] of rows[n, features].
+  void evaluate(const float* rows, int64_t n, float* scores) const;
+
+ private:
+  size_t targets_;
+  size_t features_;
+  Tensor packed_;
 };
 
 // Sums over n elements, in eight interleaved parts that are added up at the end.

@@ -130,21 +130,40 @@ bool TreeEnsemble<T>::is_true(const Node& node, T x) const {
 }
 
 template <class T>
-void TreeEnsemble<T>::walk(std::array<uint32_t, kLanes>& at, const std::array<const T*, kLanes>& rows) const {
+template <bool has_specials>
+void TreeEnsemble<T>::walk_all(std::array<uint32_t, kLanes>& at, const std::array<const T*, kLanes>& rows) const {
   const Node* nodes = nodes_.data();
-  const bool is_simple = members_.empty();
+  // Copies, which nothing that is read can overlap.
+  std::array<uint32_t, kLanes> lanes = at;
+  const std::array<const T*, kLanes> features = rows;
   uint32_t moved = 1;
   while (moved != 0) {
     moved = 0;
     for (size_t k = 0; k < kLanes; ++k) {
-      const Node& node = nodes[at[k]];
-      const T x = rows[k][node.feature & ~(kMissingIsTrue | kSpecial)];
-      const bool goes_on =
-          is_simple ? (x <= node.threshold) | ((x != x) & ((node.feature & kMissingIsTrue) != 0)) : is_true(node, x);
-      const uint32_t next = node.child + (goes_on ? 0 : 1);
-      moved |= next ^ at[k];
-      at[k] = next;
+      const Node& node = nodes[lanes[k]];
+      const T x = features[k][node.feature & ~(kMissingIsTrue | kSpecial)];
+      uint32_t is_false = 0;
+      if constexpr (has_specials) {
+        is_false = is_true(node, x) ? 0 : 1;
+      } else {
+        // Without a branch, which would be mispredicted half of the time.
+        const auto is_missing = static_cast<uint32_t>(x != x);
+        is_false = static_cast<uint32_t>(!(x <= node.threshold)) & ~(is_missing & (node.feature >> 31));
+      }
+      const uint32_t next = node.child + is_false;
+      moved |= next ^ lanes[k];
+      lanes[k] = next;
     }
+  }
+  at = lanes;
+}
+
+template <class T>
+void TreeEnsemble<T>::walk(std::array<uint32_t, kLanes>& at, const std::array<const T*, kLanes>& rows) const {
+  if (members_.empty()) {
+    walk_all<false>(at, rows);
+  } else {
+    walk_all<true>(at, rows);
   }
 }
 

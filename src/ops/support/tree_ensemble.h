@@ -80,6 +80,8 @@ class TreeEnsemble {
   size_t lay_out(const TreeModel& model, size_t root);
   void place(const TreeModel::Node& node, size_t at);
   bool is_true(const Node& node, T x) const;
+  template <bool has_specials>
+  void walk_all(std::array<uint32_t, kLanes>& at, const std::array<const T*, kLanes>& rows) const;
   void walk(std::array<uint32_t, kLanes>& at, const std::array<const T*, kLanes>& rows) const;
   void vote(const Node& leaf, double* scores, uint8_t* voted) const;
 

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <map>
 
+#include "base/checked.h"
 #include "base/dispatch_dtype.h"
 #include "graph/attribute.h"
 #include "onnxrun/error.h"
@@ -18,11 +19,11 @@ bool is_float32(double x) { return std::isnan(x) || static_cast<double>(static_c
 
 TreeModel::Mode read_mode(const std::string& name) {
   using Mode = TreeModel::Mode;
-  static const std::map<std::string, Mode, std::less<>> modes = {
+  static const std::map<std::string, Mode, std::less<>> kModes = {
       {"BRANCH_LEQ", Mode::leq}, {"BRANCH_LT", Mode::lt},   {"BRANCH_GTE", Mode::gte}, {"BRANCH_GT", Mode::gt},
       {"BRANCH_EQ", Mode::eq},   {"BRANCH_NEQ", Mode::neq}, {"LEAF", Mode::leaf}};
-  const auto found = modes.find(name);
-  if (found == modes.end()) refuse("attribute 'nodes_modes' has '" + name + "'");
+  const auto found = kModes.find(name);
+  if (found == kModes.end()) refuse("attribute 'nodes_modes' has '" + name + "'");
   return found->second;
 }
 
@@ -155,7 +156,6 @@ void TreePredictor::plan(PlanContext& context, Finish finish) const {
 
 template <class T>
 void TreePredictor::plan_as(PlanContext& context, const TreeEnsemble<T>& trees, Finish finish) const {
-  constexpr int64_t kBlock = 64;
   const TensorType& input = context.input(0);
   const int64_t rows = input.shape.rank() == 1 ? 1 : input.shape[0];
   const int64_t columns = input.shape.back();
@@ -163,28 +163,29 @@ void TreePredictor::plan_as(PlanContext& context, const TreeEnsemble<T>& trees, 
   const bool converts = input.dtype != kDTypeOf<T>;
   const auto width = static_cast<int64_t>(byte_size(input.dtype, 1));
   const auto convert = converts ? make_convert(input.dtype, kDTypeOf<T>) : Convert();
+  // A tile goes through all trees: many rows, so that each tree is brought into the cache seldom.
+  const int64_t block = std::clamp<int64_t>(ceil_div(rows, 64) * 8, 8, 256);
   // One more than needed: a tree that is a leaf reads feature 0 even where there is none.
-  const size_t converted = context.scratch(static_cast<size_t>(kBlock * columns + 1) * sizeof(T));
-  const size_t scores_at = context.scratch(kBlock * targets * sizeof(double));
-  const size_t voted_at = context.scratch(kBlock * targets);
-  context.range(rows, trees.nanoseconds_per_row(),
-                [=, &trees, finish = std::move(finish)](const TileContext& tile, int64_t begin, int64_t end) {
+  const size_t converted = context.scratch(static_cast<size_t>(converts ? block * columns + 1 : 1) * sizeof(T));
+  const size_t scores_at = context.scratch(static_cast<size_t>(block) * targets * sizeof(double));
+  const size_t voted_at = context.scratch(static_cast<size_t>(block) * targets);
+  context.phase(ceil_div(rows, block), trees.nanoseconds_per_row() * static_cast<double>(std::min(block, rows)),
+                [=, &trees, finish = std::move(finish)](const TileContext& tile) {
                   auto* scores = reinterpret_cast<double*>(tile.scratch + scores_at);
                   auto* voted = reinterpret_cast<uint8_t*>(tile.scratch + voted_at);
-                  for (int64_t i = begin; i < end; i += kBlock) {
-                    const int64_t n = std::min(kBlock, end - i);
-                    auto* block = reinterpret_cast<T*>(tile.scratch + converted);
-                    const T* src = block;
-                    if (converts) {
-                      convert(tile.input<std::byte>(0) + i * columns * width, block, 0, n * columns);
-                    } else if (columns > 0) {
-                      src = tile.input<T>(0) + i * columns;
-                    }
-                    trees.evaluate(src, static_cast<size_t>(n), static_cast<size_t>(columns), scores, voted);
-                    for (int64_t k = 0; k < n; ++k) {
-                      const size_t at = static_cast<size_t>(k) * targets;
-                      finish(tile, i + k, {scores + at, targets}, voted + at);
-                    }
+                  auto* copy = reinterpret_cast<T*>(tile.scratch + converted);
+                  const int64_t first = tile.tile * block;
+                  const int64_t n = std::min(block, rows - first);
+                  const T* src = copy;
+                  if (converts) {
+                    convert(tile.input<std::byte>(0) + first * columns * width, copy, 0, n * columns);
+                  } else if (columns > 0) {
+                    src = tile.input<T>(0) + first * columns;
+                  }
+                  trees.evaluate(src, static_cast<size_t>(n), static_cast<size_t>(columns), scores, voted);
+                  for (int64_t k = 0; k < n; ++k) {
+                    const size_t at = static_cast<size_t>(k) * targets;
+                    finish(tile, first + k, {scores + at, targets}, voted + at);
                   }
                 });
 }
