@@ -59,6 +59,7 @@ void Program::plan_ahead() {
   const auto live = [&](ValueId id) { return inputs.contains(id) ? graph_.value(id).type : Type(); };
   const PlanEnvironment environment{environment_.options, environment_.store, environment_.pool.size()};
   const PlanPtr plan = segments_.make(0, live, nullptr, environment);
+  environment_.store.finish(environment_.pool);
   // A plan that stops early may have to know elements; the run makes its own then.
   if (plan->end == graph_.order().size()) keep(plan);
 }
@@ -98,6 +99,7 @@ Program::PlanPtr Program::plan_for(RunState& state, size_t begin) const {
   const PlanEnvironment environment{environment_.options, environment_.store, environment_.pool.size()};
   try {
     PlanPtr plan = segments_.make(begin, live, elements, environment);
+    environment_.store.finish(environment_.pool);
     keep(plan);
     return plan;
   } catch (const Error& error) {
