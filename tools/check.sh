@@ -68,11 +68,12 @@ changed_sources() {
 
 check_format() { sources | xargs clang-format --dry-run --Werror; }
 
-# Files that the release build compiles, without g++'s precompiled headers, which clang cannot read. Kernels are left to
-# the compilers.
+# Files that the release build compiles, without what clang cannot read: g++'s precompiled headers and its own options.
+# Kernels are left to the compilers.
 check_tidy() {
   mkdir -p build/tidy
-  sed 's/ -Winvalid-pch -include [^ ]*cmake_pch.hxx//' build/release/compile_commands.json >build/tidy/compile_commands.json
+  sed -E 's/ -Winvalid-pch| -include [^ ]*cmake_pch\.hxx| -fvect-cost-model=[a-z-]+| -Wno-maybe-uninitialized//g' \
+    build/release/compile_commands.json >build/tidy/compile_commands.json
   changed_sources | grep -v '\.simd\.cpp$' | while read -r file; do
     grep -q "\"file\": \"$PWD/$file\"" build/release/compile_commands.json && echo "$file"
   done | xargs -r -n 1 -P "$(nproc)" clang-tidy --quiet -p build/tidy
@@ -88,6 +89,24 @@ run_tests() {
 }
 
 conformance() { build/release/bin/onnxrun conformance --quiet "$@"; }
+
+# Whole models of FOLDER that tests/models does not hold.
+whole_models() {
+  local names
+  names=$(comm -23 <(ls "$1") <(ls tests/models) | sed 's|.*|*/&_threads_2|' | paste -sd:)
+  ONNXRUN_MODELS=$(realpath "$1") build/release/bin/onnxrun_models_tests --gtest_filter="$names" >"$log.models" 2>&1
+  grep -A 8 'Failure$' "$log.models" | head -n 60
+  awk '/^\[  PASSED  \]/ { p = $4 } /^\[  FAILED  \] [0-9]+ tests?,/ { f = $4 }
+       END { print p + 0 " passed, " f + (p == "") " failed, 0 skipped" }' "$log.models"
+  rm -f "$log.models"
+}
+
+invalid_models() {
+  local folder
+  folder=$(mktemp -d)
+  /usr/bin/python3 "$1" "$folder" && tools/check_invalid.sh build/release/bin/onnxrun "$folder"
+  rm -rf "$folder"
+}
 
 summary() {
   echo "$passed passed, $failed failed, $skipped skipped"
@@ -111,5 +130,10 @@ counted "conformance of ONNX 1.12" conformance /usr/share/libonnx-testdata/data
 for suite in onnx-tests corners random; do
   [ -d "../shared/$suite" ] && counted "conformance, $suite" conformance "../shared/$suite"
 done
+if [ -d ../shared/zoo ]; then counted "large models" whole_models ../shared/zoo; fi
+# Its generator needs Python with numpy and onnx.
+if [ -f ../shared/robustness/make_invalid.py ] && /usr/bin/python3 -c 'import numpy, onnx' 2>/dev/null; then
+  counted "invalid models" invalid_models ../shared/robustness/make_invalid.py
+fi
 step "installed library" tests/install_consumer/check.sh build/release
 summary

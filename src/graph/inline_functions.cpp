@@ -70,7 +70,12 @@ class Inliner {
   }
 
   void inline_call(Graph& graph, NodeId call_id, const Function& function, int depth) {
-    if (depth >= kMaxCallDepth) throw Error(ErrorCode::limit, "functions call each other endlessly");
+    if (std::find(callers_.begin(), callers_.end(), &function) != callers_.end()) {
+      throw Error(ErrorCode::invalid_model, "the function '" + function.name + "' calls itself");
+    }
+    if (depth >= kMaxCallDepth) {
+      throw Error(ErrorCode::limit, "functions call each other more than " + std::to_string(kMaxCallDepth) + " deep");
+    }
     const Node call = graph.node(call_id);
     if (call.inputs.size() > function.body->inputs.size() || call.outputs.size() > function.body->outputs.size()) {
       throw Error(ErrorCode::invalid_model, "has more inputs or outputs than the function '" + function.name + "'");
@@ -81,7 +86,9 @@ class Inliner {
       if (!find_attribute(given, attribute.name)) given.push_back(attribute);
     }
     substitute(*body, given);
+    callers_.push_back(&function);
     expand(*body, depth + 1);
+    callers_.pop_back();
     if ((nodes_ += body->order().size()) > kMaxNodes) {
       throw Error(ErrorCode::limit, "functions expand to more than " + std::to_string(kMaxNodes) + " nodes");
     }
@@ -144,6 +151,7 @@ class Inliner {
   }
 
   const GraphModel& model_;
+  std::vector<const Function*> callers_;  // of the call that is being replaced
   size_t nodes_ = 0;
   size_t calls_ = 0;
 };

@@ -1,6 +1,9 @@
 #include "graph/loader.h"
 
 #include <algorithm>
+#include <array>
+#include <map>
+#include <set>
 #include <unordered_map>
 
 #include "graph/differentiate.h"
@@ -29,7 +32,15 @@ std::string normalized_domain(const std::string& domain) { return domain == "ai.
 
 std::vector<OpsetImport> read_opsets(const google::protobuf::RepeatedPtrField<proto::OperatorSetIdProto>& list) {
   std::vector<OpsetImport> opsets;
-  for (const auto& entry : list) opsets.push_back({normalized_domain(entry.domain()), entry.version()});
+  std::map<std::string, int64_t> versions;
+  for (const auto& entry : list) {
+    const OpsetImport opset = {normalized_domain(entry.domain()), entry.version()};
+    const auto [known, is_new] = versions.emplace(opset.domain, opset.version);
+    if (is_new) opsets.push_back(opset);
+    if (known->second == opset.version) continue;
+    refuse("opset of " + (opset.domain.empty() ? "ai.onnx" : opset.domain) + " is imported twice: versions " +
+           std::to_string(known->second) + " and " + std::to_string(opset.version));
+  }
   return opsets;
 }
 
@@ -50,12 +61,15 @@ class GraphBuilder {
     for (const auto& initializer : proto.initializer())
       add_constant(scope, initializer.name(), tensors_.read(initializer));
     for (const auto& sparse : proto.sparse_initializer()) {
-      add_constant(scope, sparse.values().name(), densify(tensors_.read(sparse)));
+      add_constant(scope, sparse.values().name(), densify(tensors_.read(sparse), sparse.values().name()));
     }
     for (const auto& input : proto.input()) {
       // Before IR 4 every initializer is among the inputs; later ones may be, as a default. Either way it is a
       // constant.
       const auto known = scope.names.find(input.name());
+      if (known != scope.names.end() && !graph.value(known->second).constant) {
+        refuse("two graph inputs are named '" + input.name() + "'");
+      }
       const ValueId id = known == scope.names.end() ? declare(scope, input.name()) : known->second;
       graph.value(id).declared = Type::of(declared_type(input));
       if (!graph.value(id).constant) graph.inputs.push_back(id);
@@ -210,7 +224,7 @@ AttributeValue GraphBuilder::attribute_value(const proto::AttributeProto& proto,
       return list;
     }
     case 11:
-      return densify(tensors_.read(proto.sparse_tensor()));
+      return densify(tensors_.read(proto.sparse_tensor()), proto.sparse_tensor().values().name());
     case 13:
       return read_type(proto.tp());
     case 14: {
@@ -253,6 +267,18 @@ Function read_function(const proto::FunctionProto& proto, TensorReader& tensors)
     throw Error(error.code(), "function '" + function.name + "': " + error.what());
   }
   return function;
+}
+
+std::vector<Function> read_functions(const proto::ModelProto& proto, TensorReader& tensors) {
+  std::vector<Function> functions;
+  std::set<std::array<std::string, 3>> names;
+  for (const auto& function : proto.functions()) {
+    functions.push_back(read_function(function, tensors));
+    const Function& added = functions.back();
+    if (names.insert({added.domain, added.name, added.overload}).second) continue;
+    refuse("two functions are named '" + added.name + "' in the domain '" + added.domain + "'");
+  }
+  return functions;
 }
 
 void check_versions(GraphModel& model, bool allow_newer) {
@@ -299,7 +325,7 @@ std::shared_ptr<GraphModel> load_model(std::span<const std::byte> bytes, std::sh
   check_versions(*model, options.allow_newer);
 
   TensorReader tensors(bytes, std::move(owner), folder, options.weights);
-  for (const auto& function : proto.functions()) model->functions.push_back(read_function(function, tensors));
+  model->functions = read_functions(proto, tensors);
   GraphBuilder builder(tensors, model->opsets);
   Scope scope{model->graph, nullptr, {}};
   builder.build(proto.graph(), scope);

@@ -170,19 +170,19 @@ SparseTensor TensorReader::read(const proto::SparseTensorProto& proto) {
   return sparse;
 }
 
-Tensor densify(const SparseTensor& sparse) {
-  const auto refuse_index = [] { throw Error(ErrorCode::invalid_model, "a sparse tensor has an index out of range"); };
+Tensor densify(const SparseTensor& sparse, const std::string& name) {
+  const auto refuse_index = [&] { refuse(name, "has an index out of range"); };
   const auto count = static_cast<size_t>(sparse.values.elements());
   const size_t rank = sparse.shape.rank();
   const bool flat = sparse.indices.shape().rank() <= 1;
   if (sparse.indices.dtype() != DType::int64 ||
       static_cast<size_t>(sparse.indices.elements()) != (flat ? count : count * rank)) {
-    throw Error(ErrorCode::invalid_model, "a sparse tensor's indices do not fit its values");
+    refuse(name, "has indices that do not fit its values");
   }
   Tensor dense(sparse.values.dtype(), sparse.shape);
   const size_t width = static_cast<size_t>(bit_size(dense.dtype())) / 8;
   if (width == 0 || dense.dtype() == DType::string) {
-    throw Error(ErrorCode::invalid_model, "a sparse tensor cannot hold " + std::string(dtype_name(dense.dtype())));
+    refuse(name, "is sparse, which " + std::string(dtype_name(dense.dtype())) + " cannot be");
   }
   std::memset(dense.mutable_data(), 0, dense.bytes());
   const auto indices = sparse.indices.values<int64_t>();

@@ -38,8 +38,9 @@ class TensorReader {
   std::map<std::filesystem::path, std::shared_ptr<const MappedFile>> files_;
 };
 
-// The dense tensor that a sparse one stands for. \throws Error(invalid_model) for indices out of range.
-Tensor densify(const SparseTensor& sparse);
+// The dense tensor that a sparse one stands for; `name` is for errors. \throws Error(invalid_model) for indices out of
+// range.
+Tensor densify(const SparseTensor& sparse, const std::string& name);
 
 ValueType read_type(const proto::TypeProto& type);
 

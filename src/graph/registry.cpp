@@ -133,12 +133,12 @@ void bind_operator(const OpRegistry& registry, const Graph& graph, Node& node) {
   const OperatorEntry* entry = registry.find(node.domain, node.op_type, node.opset);
   const std::string name = qualified(node.domain, node.op_type);
   if (!entry) {
-    const int64_t first = standard_operator_version(node.domain, node.op_type);
-    if (first > node.opset) {
-      throw Error(ErrorCode::invalid_model, name + " came with opset " + std::to_string(first) +
+    const StandardOperator* standard = find_standard_operator(node.domain, node.op_type);
+    if (standard && standard->first_version > node.opset) {
+      throw Error(ErrorCode::invalid_model, name + " came with opset " + std::to_string(standard->first_version) +
                                                 ", the model imports " + std::to_string(node.opset));
     }
-    if (first == 0 && is_standard_domain(node.domain)) {
+    if (!standard && is_standard_domain(node.domain)) {
       throw Error(ErrorCode::invalid_model, "the standard has no operator " + name);
     }
     throw Error(ErrorCode::unsupported_operator, name + "-" + std::to_string(node.opset) + " is not supported");

@@ -7,12 +7,6 @@
 namespace onnxrun {
 namespace {
 
-struct StandardOperator {
-  std::string_view domain;
-  std::string_view name;
-  int64_t first_version;
-};
-
 // https://github.com/onnx/onnx/blob/main/docs/Operators.md and docs/Operators-ml.md, sorted by domain and name.
 constexpr StandardOperator kOperators[] = {
     {"", "Abs", 1},
@@ -169,7 +163,7 @@ constexpr StandardOperator kOperators[] = {
     {"", "Round", 11},
     {"", "STFT", 17},
     {"", "Scan", 8},
-    {"", "Scatter", 9},
+    {"", "Scatter", 9, 11},
     {"", "ScatterElements", 11},
     {"", "ScatterND", 11},
     {"", "Selu", 1},
@@ -215,7 +209,7 @@ constexpr StandardOperator kOperators[] = {
     {"", "Trilu", 14},
     {"", "Unique", 11},
     {"", "Unsqueeze", 1},
-    {"", "Upsample", 1},
+    {"", "Upsample", 1, 10},
     {"", "Where", 9},
     {"", "Xor", 1},
     {"ai.onnx.ml", "ArrayFeatureExtractor", 1},
@@ -234,8 +228,8 @@ constexpr StandardOperator kOperators[] = {
     {"ai.onnx.ml", "SVMRegressor", 1},
     {"ai.onnx.ml", "Scaler", 1},
     {"ai.onnx.ml", "TreeEnsemble", 5},
-    {"ai.onnx.ml", "TreeEnsembleClassifier", 1},
-    {"ai.onnx.ml", "TreeEnsembleRegressor", 1},
+    {"ai.onnx.ml", "TreeEnsembleClassifier", 1, 5},
+    {"ai.onnx.ml", "TreeEnsembleRegressor", 1, 5},
     {"ai.onnx.ml", "ZipMap", 1},
     {"ai.onnx.preview", "FlexAttention", 1},
     {"ai.onnx.preview.training", "Adagrad", 1},
@@ -246,11 +240,13 @@ constexpr StandardOperator kOperators[] = {
 
 }  // namespace
 
-int64_t standard_operator_version(std::string_view domain, std::string_view name) {
+std::span<const StandardOperator> standard_operators() { return kOperators; }
+
+const StandardOperator* find_standard_operator(std::string_view domain, std::string_view name) {
   const auto* found = std::find_if(
       std::begin(kOperators), std::end(kOperators),
       [&](const StandardOperator& candidate) { return candidate.domain == domain && candidate.name == name; });
-  return found == std::end(kOperators) ? 0 : found->first_version;
+  return found == std::end(kOperators) ? nullptr : found;
 }
 
 bool is_standard_domain(std::string_view domain) {

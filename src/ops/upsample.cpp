@@ -1,5 +1,5 @@
 // Upsample: https://onnx.ai/onnx/operators/onnx__Upsample.html, versions 1 (height_scale, width_scale), 7 (scales as
-// attribute), 9 (as input). Coordinates as Resize 10: asymmetric, the lower neighbour.
+// attribute), 9 (as input), 10 (deprecated, runs as 9). Coordinates as Resize 10: asymmetric, the lower neighbour.
 #include "graph/registry.h"
 #include "ops/support/resample.h"
 
@@ -63,7 +63,7 @@ void register_upsample(OpRegistry& registry) {
                 .types = {{.name = "T", .tensors = kClassicTypes}},
                 .create = make_operator<Upsample>});
   registry.add({.name = "Upsample",
-                .versions = {9},
+                .versions = {9, 10},
                 .signature = "X:T, scales:float32 -> Y:T",
                 .types = {{.name = "T", .tensors = kClassicTypes}},
                 .create = make_operator<Upsample>});

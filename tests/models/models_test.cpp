@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -13,11 +14,15 @@
 namespace onnxrun {
 namespace {
 
-const std::filesystem::path kModels = ONNXRUN_SOURCE_DIR "/tests/models";
+// tests/models, or a folder of further models.
+std::filesystem::path models_folder() {
+  const char* other = std::getenv("ONNXRUN_MODELS");
+  return other ? other : ONNXRUN_SOURCE_DIR "/tests/models";
+}
 
 std::vector<std::string> model_names() {
   std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(kModels)) {
+  for (const auto& entry : std::filesystem::directory_iterator(models_folder())) {
     if (std::filesystem::exists(entry.path() / "meta.json")) names.push_back(entry.path().filename());
   }
   std::sort(names.begin(), names.end());
@@ -29,7 +34,7 @@ class WholeModel : public testing::TestWithParam<std::tuple<std::string, int>> {
 
 TEST_P(WholeModel, GivesTheExpectedOutputs) {
   const auto& [name, threads] = GetParam();
-  const zoo::ZooModel source(kModels / name);
+  const zoo::ZooModel source(models_folder() / name);
   const std::string bytes = source.bytes();
   const Model model = Model::from_bytes(std::as_bytes(std::span(bytes)), BytesMode::borrow);
   SessionOptions options;

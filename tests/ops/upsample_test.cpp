@@ -21,11 +21,13 @@ TEST(Upsample, FollowsEveryVersion) {
              .attributes = {{"height_scale", 2.0F}, {"width_scale", 2.0F}, {"mode", std::string("bilinear")}},
              .opset = 1});
   expect_op({.op = "Upsample", .inputs = {x}, .outputs = {nearest}, .attributes = {{"scales", scales}}, .opset = 7});
-  expect_op({.op = "Upsample",
-             .inputs = {x, floats({4}, scales)},
-             .outputs = {linear},
-             .attributes = {{"mode", std::string("linear")}},
-             .opset = 9});
+  for (const int64_t opset : {9, 10, 21}) {
+    expect_op({.op = "Upsample",
+               .inputs = {x, floats({4}, scales)},
+               .outputs = {linear},
+               .attributes = {{"mode", std::string("linear")}},
+               .opset = opset});
+  }
 }
 
 TEST(Upsample, TakesEveryTypeAndRank) {

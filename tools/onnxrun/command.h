@@ -32,5 +32,6 @@ Command add_bench(CLI::App& root);
 Command add_inspect(CLI::App& root);
 Command add_conformance(CLI::App& root);
 Command add_eval(CLI::App& root);
+Command add_operators(CLI::App& root);
 
 }  // namespace onnxrun::cli
