@@ -56,27 +56,28 @@ void MemoryPackedStore::finish(ThreadPool& pool) {
     entries.swap(promised_);
   }
   struct Part {
-    const Entry* entry;
+    size_t entry;
     size_t begin, end;
   };
   std::vector<Part> parts;
-  for (const Entry* entry : entries) {
-    const size_t units = entry->packing.units;
-    const size_t count = std::clamp<size_t>(entry->bytes / kBytesAtOnce, 1, std::max<size_t>(1, units));
-    for (size_t part = 0; part < count; ++part) {
-      parts.push_back({entry, units * part / count, units * (part + 1) / count});
-    }
+  std::vector<std::atomic<size_t>> left(entries.size());
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const size_t units = entries[i]->packing.units;
+    const size_t count = std::clamp<size_t>(entries[i]->bytes / kBytesAtOnce, 1, std::max<size_t>(1, units));
+    for (size_t part = 0; part < count; ++part) parts.push_back({i, units * part / count, units * (part + 1) / count});
+    left[i] = count;
   }
   auto pack = [&](int64_t tile, int /*worker*/) {
     const Part& part = parts[static_cast<size_t>(tile)];
-    part.entry->packing.pack(part.entry->constant->tensor, part.entry->data.get(), part.begin, part.end);
+    Entry& entry = *entries[part.entry];
+    const Tensor& tensor = entry.constant->tensor;
+    entry.packing.pack(tensor, entry.data.get(), part.begin, part.end);
+    if (left[part.entry].fetch_sub(1) == 1) {
+      MappedFile::release({static_cast<const std::byte*>(tensor.data()), tensor.bytes()});
+    }
   };
   pool.parallel_for(static_cast<int64_t>(parts.size()), pack);
-  for (Entry* entry : entries) {
-    entry->packing = {};
-    const Tensor& tensor = entry->constant->tensor;
-    MappedFile::release({static_cast<const std::byte*>(tensor.data()), tensor.bytes()});
-  }
+  for (Entry* entry : entries) entry->packing = {};
 }
 
 bool is_element_aligned(const Tensor& tensor) {

@@ -43,8 +43,10 @@ void pack_b(const T* b, ptrdiff_t row_stride, ptrdiff_t col_stride, size_t k, si
       }
       for (size_t j = 0; j < kColumns; ++j) {
         for (size_t r = p; r < p + rows; ++r) {
-          to[r * kColumns + j] =
-              j < columns ? src[static_cast<ptrdiff_t>(r) * row_stride + static_cast<ptrdiff_t>(j) * col_stride] : T{0};
+          T value{0};  // from any address
+          const T* from = src + static_cast<ptrdiff_t>(r) * row_stride + static_cast<ptrdiff_t>(j) * col_stride;
+          if (j < columns) __builtin_memcpy(&value, from, sizeof(T));
+          to[r * kColumns + j] = value;
         }
       }
     }
