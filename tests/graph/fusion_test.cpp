@@ -232,6 +232,17 @@ TEST(Fusion, LayerNormalizationWithAxesAsAttributeOrInput) {
   EXPECT_EQ(inverse.run(), Names{"LayerNormalization"});
 }
 
+// x s + (bias - mean s), as TensorFlow writes it.
+TEST(Fusion, LayerNormalizationMultipliedOut) {
+  NormalizationModel model(13, {-1});
+  model.centered().builder.main.node("Mul", {"c", "c"}, {"square"});
+  model.mean("square", "variance").node("Add", {"variance", "epsilon"}, {"sum"}).node("Sqrt", {"sum"}, {"root"});
+  model.builder.main.node("Reciprocal", {"root"}, {"r"}).node("Mul", {"r", "scale"}, {"s"});
+  model.builder.main.node("Mul", {"x", "s"}, {"xs"}).node("Mul", {"mean", "s"}, {"ms"});
+  model.builder.main.node("Sub", {"bias", "ms"}, {"shift"}).node("Add", {"xs", "shift"}, {"y"}).output("y");
+  EXPECT_EQ(model.run(), Names{"LayerNormalization"});
+}
+
 TEST(Fusion, RmsNormalization) {
   NormalizationModel by_root(18, {-1});
   by_root.root("x").node("Div", {"one", "root"}, {"r"}).node("Mul", {"x", "r"}, {"d"});
