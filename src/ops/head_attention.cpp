@@ -73,13 +73,13 @@ class HeadAttention : public Operator {
 
  private:
   static DimShape arranged(const DimShape& shape, const std::vector<int64_t>& axes) {
-    std::vector<Dim> dims;
-    for (const int64_t axis : axes) dims.push_back(shape[static_cast<size_t>(axis)]);
+    std::vector<Dim> dims(axes.size());
+    for (size_t i = 0; i < axes.size(); ++i) dims[i] = shape[static_cast<size_t>(axes[i])];
     return dims;
   }
   static std::vector<int64_t> arranged(const Shape& shape, const std::vector<int64_t>& axes) {
-    std::vector<int64_t> extents;
-    for (const int64_t axis : axes) extents.push_back(shape[static_cast<size_t>(axis)]);
+    std::vector<int64_t> extents(axes.size());
+    for (size_t i = 0; i < axes.size(); ++i) extents[i] = shape[static_cast<size_t>(axes[i])];
     return extents;
   }
 
