@@ -2,7 +2,7 @@
 // which exporters write it. Q, K and V may have their axes in another order, which the kernels read and write in place:
 // "q_axes" lists where the axes [..., queries, size] of Q are, "k_axes" and "v_axes" the same of [..., keys, size], and
 // "y_axes" what Transpose's perm would be behind [..., queries, size]. The size is always the last axis. A mask of
-// floats is added to the scores; where one of bools is false, "forbidden" replaces them.
+// floats is added to the scores; where one of bools is false, or true with mask_forbids, "forbidden" replaces them.
 #include <numeric>
 
 #include "graph/registry.h"
@@ -22,7 +22,8 @@ class HeadAttention : public Operator {
         v_axes_(attributes.integers("v_axes")),
         y_axes_(attributes.integers("y_axes")),
         scale_(attributes.number("scale", 1)),
-        forbidden_(attributes.number("forbidden", 0)) {}
+        forbidden_(attributes.number("forbidden", 0)),
+        mask_forbids_(attributes.flag("mask_forbids", false)) {}
 
   void infer(InferContext& context) const override {
     const size_t rank = q_axes_.size();
@@ -65,19 +66,20 @@ class HeadAttention : public Operator {
     attention.layout = layout;
     attention.scale = static_cast<double>(scale_);
     attention.forbidden = static_cast<double>(forbidden_);
+    attention.mask_forbids = mask_forbids_;
     if (context.has_input(kMask)) attention.mask = kMask;
     ops::plan_attention(context, attention);
   }
 
  private:
   static DimShape arranged(const DimShape& shape, const std::vector<int64_t>& axes) {
-    std::vector<Dim> dims;
-    for (const int64_t axis : axes) dims.push_back(shape[static_cast<size_t>(axis)]);
+    std::vector<Dim> dims(axes.size());
+    for (size_t i = 0; i < axes.size(); ++i) dims[i] = shape[static_cast<size_t>(axes[i])];
     return dims;
   }
   static std::vector<int64_t> arranged(const Shape& shape, const std::vector<int64_t>& axes) {
-    std::vector<int64_t> extents;
-    for (const int64_t axis : axes) extents.push_back(shape[static_cast<size_t>(axis)]);
+    std::vector<int64_t> extents(axes.size());
+    for (size_t i = 0; i < axes.size(); ++i) extents[i] = shape[static_cast<size_t>(axes[i])];
     return extents;
   }
 
@@ -90,6 +92,7 @@ class HeadAttention : public Operator {
 
   std::vector<int64_t> q_axes_, k_axes_, v_axes_, y_axes_;
   float scale_, forbidden_;
+  bool mask_forbids_;
 };
 
 }  // namespace

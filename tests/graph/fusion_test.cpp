@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
+#include <limits>
 
 #include "onnxrun/session.h"
 #include "support/model_builder.h"
@@ -230,6 +232,17 @@ TEST(Fusion, LayerNormalizationWithAxesAsAttributeOrInput) {
   EXPECT_EQ(inverse.run(), Names{"LayerNormalization"});
 }
 
+// x s + (bias - mean s), as TensorFlow writes it.
+TEST(Fusion, LayerNormalizationMultipliedOut) {
+  NormalizationModel model(13, {-1});
+  model.centered().builder.main.node("Mul", {"c", "c"}, {"square"});
+  model.mean("square", "variance").node("Add", {"variance", "epsilon"}, {"sum"}).node("Sqrt", {"sum"}, {"root"});
+  model.builder.main.node("Reciprocal", {"root"}, {"r"}).node("Mul", {"r", "scale"}, {"s"});
+  model.builder.main.node("Mul", {"x", "s"}, {"xs"}).node("Mul", {"mean", "s"}, {"ms"});
+  model.builder.main.node("Sub", {"bias", "ms"}, {"shift"}).node("Add", {"xs", "shift"}, {"y"}).output("y");
+  EXPECT_EQ(model.run(), Names{"LayerNormalization"});
+}
+
 TEST(Fusion, RmsNormalization) {
   NormalizationModel by_root(18, {-1});
   by_root.root("x").node("Div", {"one", "root"}, {"r"}).node("Mul", {"x", "r"}, {"d"});
@@ -357,11 +370,30 @@ TEST(Fusion, AttentionWithScalesOnBothSides) {
 }
 
 TEST(Fusion, AttentionWithAMaskThatChooses) {
-  AttentionModel model;
-  model.keys().node("MatMul", {"qh", "kt"}, {"s"}).node("Mul", {"scale", "s"}, {"d"});
-  model.builder.main.node("Where", {"allowed", "d", "lowest"}, {"m"});
-  model.finish("m");
-  EXPECT_EQ(model.run(), kAttention);
+  for (const bool forbids : {false, true}) {
+    AttentionModel model;
+    model.keys().node("MatMul", {"qh", "kt"}, {"s"}).node("Mul", {"scale", "s"}, {"d"});
+    model.builder.main.node("Where", forbids ? Names{"allowed", "lowest", "d"} : Names{"allowed", "d", "lowest"},
+                            {"m"});
+    model.finish("m");
+    EXPECT_EQ(model.run(), kAttention) << forbids;
+  }
+}
+
+// A query that may attend to nothing gives zeros.
+TEST(Fusion, AttentionWithAGuardAgainstEmptyRows) {
+  ModelBuilder builder;
+  builder.main.input("q", DType::float32, {"2", "4", "8"});
+  builder.main.input("k", DType::float32, {"2", "5", "8"}).input("mask", DType::float32, {"4", "5"});
+  builder.main.constant("zero", floats({}, {0}));
+  builder.main.node("Transpose", {"k"}, {"t"}, {{"perm", std::vector<int64_t>{0, 2, 1}}});
+  builder.main.node("MatMul", {"q", "t"}, {"s"}).node("Add", {"s", "mask"}, {"m"}).node("Softmax", {"m"}, {"p"});
+  builder.main.node("IsNaN", {"p"}, {"n"}).node("Where", {"n", "zero", "p"}, {"g"});
+  builder.main.node("MatMul", {"g", "k"}, {"y"}).output("y");
+  Tensor mask = random_floats({4, 5}, 3);
+  std::fill_n(mask.mutable_values<float>().data() + 5, 5, -std::numeric_limits<float>::infinity());
+  const std::vector<Value> inputs = {random_floats({2, 4, 8}, 1), random_floats({2, 5, 8}, 4), mask};
+  EXPECT_EQ(run_both(builder, inputs, 2e-5F), kAttention);
 }
 
 // Heads and batch on one axis, the length first.

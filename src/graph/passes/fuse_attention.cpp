@@ -25,6 +25,7 @@ struct Attention {
   Operand q, k, v;
   ValueId mask = kNoValue;
   float forbidden = 0;
+  bool mask_forbids = false;  // a Where takes `forbidden` where the mask is true
   double scale = 1;
   Axes y_axes;
 };
@@ -91,10 +92,13 @@ ValueId take_mask(NodeGroup& group, ValueId value, Attention& found) {
   const DimShape& scores = graph.value(value).type.shape;
   const size_t size = group.size();
   if (const Node* where = group.take(value, "Where")) {
-    if (fits(graph, where->inputs[0], scores) && read_scalar(graph, where->inputs[2], found.forbidden) &&
-        fits(graph, where->inputs[2], scores)) {
+    for (const size_t chosen : {1U, 2U}) {
+      const ValueId number = where->inputs[3 - chosen];
+      if (!read_scalar(graph, number, found.forbidden) || !fits(graph, number, scores)) continue;
+      if (!fits(graph, where->inputs[0], scores)) continue;
       found.mask = where->inputs[0];
-      return where->inputs[1];
+      found.mask_forbids = chosen == 2;
+      return where->inputs[chosen];
     }
   }
   group.resize(size);
@@ -150,6 +154,19 @@ bool are_heads(const Graph& graph, const Attention& found) {
   return extent(found.k, rank - 2) == extent(found.v, rank - 2);
 }
 
+// What Where(IsNaN(p), 0, p) guards: rows that may attend to nothing are zeros, as they are in the kernel.
+ValueId without_guard(NodeGroup& group, ValueId value) {
+  const size_t size = group.size();
+  const Node* where = group.take(value, "Where");
+  const Node* is_nan = where ? group.take(where->inputs[0], "IsNaN") : nullptr;
+  float zero = 1;
+  if (is_nan && is_nan->inputs[0] == where->inputs[2] && read_scalar(group.graph(), where->inputs[1], zero) &&
+      zero == 0)
+    return where->inputs[2];
+  group.resize(size);
+  return value;
+}
+
 // Matches at the second product.
 bool match(NodeGroup& group, const Node& product, Attention& found) {
   const Graph& graph = group.graph();
@@ -157,7 +174,7 @@ bool match(NodeGroup& group, const Node& product, Attention& found) {
   if (type.dtype != DType::float32 || !type.shape.has_rank()) return false;
   const size_t rank = type.shape.rank();
   if (rank != 3 && rank != 4) return false;
-  const Node* softmax = group.take(product.inputs[0], "Softmax");
+  const Node* softmax = group.take(without_guard(group, product.inputs[0]), "Softmax");
   if (!softmax || !is_last_axis(graph, *softmax)) return false;
   const Node* scores = take_scores(group, take_mask(group, softmax->inputs[0], found), found);
   if (!scores || graph.value(scores->outputs[0]).type.shape.rank() != rank) return false;
@@ -182,7 +199,8 @@ Node make_node(const Attention& found) {
                      {"v_axes", found.v.axes},
                      {"y_axes", found.y_axes},
                      {"scale", static_cast<float>(found.scale)},
-                     {"forbidden", found.forbidden}};
+                     {"forbidden", found.forbidden},
+                     {"mask_forbids", int64_t{found.mask_forbids}}};
   return node;
 }
 

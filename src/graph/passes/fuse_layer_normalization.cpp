@@ -1,6 +1,6 @@
 // Recognises LayerNormalization and RMSNormalization where exporters write them as means, squares and a root:
 // (x - mean(x)) / sqrt(mean((x - mean(x))^2) + epsilon), and the same without the means of x. A scale and a bias that
-// are constants join.
+// are constants join, also multiplied out: x s + (bias - mean(x) s) with s = scale / sqrt(...).
 #include <algorithm>
 #include <optional>
 
@@ -90,22 +90,27 @@ ValueId inverse_deviation(NodeGroup& group, ValueId value, float& epsilon) {
   return sum ? operand_beside_scalar(group.graph(), *sum, epsilon) : kNoValue;
 }
 
-// numerator / sqrt(variance + epsilon), given the variance.
-bool is_normalized(NodeGroup& group, ValueId numerator, ValueId variance, Normalization& found) {
-  if (variance == kNoValue) return false;
-  const ValueId squares = mean_of(group, variance, found.axis);
+// The value whose mean square is the variance: x - mean(x), or x itself.
+ValueId deviations(NodeGroup& group, ValueId variance, Normalization& found) {
+  const ValueId squares = variance == kNoValue ? kNoValue : mean_of(group, variance, found.axis);
   const ValueId base = squares == kNoValue ? kNoValue : square_root_of(group, squares);
-  if (base == kNoValue) return false;
+  if (base == kNoValue) return kNoValue;
   int64_t axis = 0;
   const size_t size = group.size();
   found.x = centered(group, base, axis);
   found.is_centered = found.x != kNoValue;
-  if (found.is_centered) {
-    return axis == found.axis && (numerator == base || centered(group, numerator, axis) == found.x);
-  }
+  if (found.is_centered) return axis == found.axis ? base : kNoValue;
   group.resize(size);
   found.x = base;
-  return numerator == base;
+  return base;
+}
+
+// numerator / sqrt(variance + epsilon), given the variance.
+bool is_normalized(NodeGroup& group, ValueId numerator, ValueId variance, Normalization& found) {
+  const ValueId base = deviations(group, variance, found);
+  if (base == kNoValue) return false;
+  int64_t axis = 0;
+  return numerator == base || (found.is_centered && centered(group, numerator, axis) == found.x && axis == found.axis);
 }
 
 // What `last`, a Div or Mul, normalizes.
@@ -144,10 +149,62 @@ ValueId add_ones(Graph& graph, const Normalization& found) {
   return add_constant(graph, graph.value(found.x).name + " (ones)", std::move(ones));
 }
 
+Node make_node(const Normalization& found, ValueId scale, ValueId bias) {
+  Node node;
+  node.op_type = found.is_centered ? "LayerNormalization" : "RMSNormalization";
+  node.opset = found.is_centered ? 17 : 23;
+  node.attributes = {{"axis", found.axis}, {"epsilon", found.epsilon}};
+  node.inputs = {found.x, scale};
+  if (bias != kNoValue) node.inputs.push_back(bias);
+  return node;
+}
+
+// scale / sqrt(variance of x + epsilon), whose scale is a constant; the scale.
+ValueId scaled_inverse(NodeGroup& group, ValueId value, Normalization& found) {
+  const Node* mul = group.take(value, "Mul");
+  if (!mul) return kNoValue;
+  const size_t scale = constant_of(group.graph(), mul->inputs[0]) ? 0 : 1;
+  if (!constant_of(group.graph(), mul->inputs[scale])) return kNoValue;
+  const ValueId variance = inverse_deviation(group, mul->inputs[1 - scale], found.epsilon);
+  return deviations(group, variance, found) != kNoValue && found.is_centered ? mul->inputs[scale] : kNoValue;
+}
+
+// x s + (bias - mean(x) s), given the product and the difference.
+bool fuse_sum(Graph& graph, NodeGroup& group, ValueId product, ValueId difference) {
+  const Node* scaled = group.take(product, "Mul");
+  const Node* sub = group.take(difference, "Sub");
+  const Node* shift = scaled && sub ? group.take(sub->inputs[1], "Mul") : nullptr;
+  if (!shift || !constant_of(graph, sub->inputs[0])) return false;
+  for (size_t i = 0; i < 4; ++i) {
+    const ValueId factor = scaled->inputs[i / 2];
+    if (factor != shift->inputs[i % 2]) continue;
+    Normalization found;
+    int64_t axis = 0;
+    const ValueId scale = scaled_inverse(group, factor, found);
+    const bool matches = scale != kNoValue && found.x == scaled->inputs[1 - i / 2] &&
+                         mean_of(group, shift->inputs[1 - i % 2], axis) == found.x && axis == found.axis;
+    if (!matches || !group.is_closed()) return false;
+    if (!(graph.value(group.last().outputs[0]).type.shape == graph.value(found.x).type.shape)) return false;
+    group.replace(graph, make_node(found, scale, sub->inputs[0]));
+    return true;
+  }
+  return false;
+}
+
+bool fuse_multiplied_out(Graph& graph, const std::vector<std::vector<NodeId>>& consumers, NodeId id) {
+  const std::vector<ValueId> terms = graph.node(id).inputs;
+  for (size_t i = 0; i < 2; ++i) {
+    NodeGroup group(graph, consumers, id);
+    if (fuse_sum(graph, group, terms[i], terms[1 - i])) return true;
+  }
+  return false;
+}
+
 bool fuse(Graph& graph, const std::vector<std::vector<NodeId>>& consumers, NodeId id) {
   const Node& core = graph.node(id);
+  if (core.outputs.empty() || graph.value(core.outputs[0]).type.dtype != DType::float32) return false;
+  if (is_operator(core, "Add")) return fuse_multiplied_out(graph, consumers, id);
   if (!is_operator(core, "Div") && !is_operator(core, "Mul")) return false;
-  if (graph.value(core.outputs[0]).type.dtype != DType::float32) return false;
   NodeGroup group(graph, consumers, id);
   Normalization found;
   if (!match(group, core, found) || !group.is_closed()) return false;
@@ -157,17 +214,12 @@ bool fuse(Graph& graph, const std::vector<std::vector<NodeId>>& consumers, NodeI
   const NodeId last = scaling == kNoNode ? id : scaling;
   NodeId shifting = kNoNode;
   if (found.is_centered) shifting = constant_follower(graph, consumers, graph.node(last).outputs, "Add", bias);
-  Node node;
-  node.op_type = found.is_centered ? "LayerNormalization" : "RMSNormalization";
-  node.opset = found.is_centered ? 17 : 23;
-  node.attributes = {{"axis", found.axis}, {"epsilon", found.epsilon}};
-  node.inputs = {found.x, scaling == kNoNode ? add_ones(graph, found) : scale};
-  if (node.inputs[1] == kNoValue) return false;
-  if (shifting != kNoNode) node.inputs.push_back(bias);
+  if (scaling == kNoNode) scale = add_ones(graph, found);
+  if (scale == kNoValue) return false;
   for (const NodeId follower : {scaling, shifting}) {
     if (follower != kNoNode) group.append(follower);
   }
-  group.replace(graph, std::move(node));
+  group.replace(graph, make_node(found, scale, shifting == kNoNode ? kNoValue : bias));
   return true;
 }
 

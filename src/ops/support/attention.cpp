@@ -56,7 +56,10 @@ template <class C>
 class Mask {
  public:
   Mask(const TensorType& type, const Shape& scores, const Attention& attention)
-      : dtype_(type.dtype), length_(scores[3]), forbidden_(static_cast<C>(attention.forbidden)) {
+      : dtype_(type.dtype),
+        length_(scores[3]),
+        forbidden_(static_cast<C>(attention.forbidden)),
+        forbids_(attention.mask_forbids) {
     if (dtype_ != kDTypeOf<C> && dtype_ != DType::boolean) convert_ = make_convert(dtype_, kDTypeOf<C>);
     Shape shape = type.shape;
     const bool is_short = shape.rank() > 0 && shape.back() < scores[3] && (attention.pads_mask || shape.back() != 1);
@@ -75,8 +78,8 @@ class Mask {
     const ptrdiff_t first = b * strides_[0] + h * strides_[1] + i * strides_[2] + begin * strides_[3];
     const ptrdiff_t step = strides_[3];
     if (dtype_ == DType::boolean) {
-      const auto* allowed = static_cast<const uint8_t*>(mask) + first;
-      for (int64_t j = begin; j < end; ++j) row[j] = allowed[(j - begin) * step] ? row[j] : forbidden_;
+      const auto* flags = static_cast<const uint8_t*>(mask) + first;
+      for (int64_t j = begin; j < end; ++j) row[j] = (flags[(j - begin) * step] != 0) != forbids_ ? row[j] : forbidden_;
       return;
     }
     if (!convert_) return add(static_cast<const C*>(mask) + first, step, end - begin, row + begin);
@@ -103,6 +106,7 @@ class Mask {
   DType dtype_;
   int64_t length_;
   C forbidden_;
+  bool forbids_;
   ptrdiff_t strides_[4] = {};
   Convert convert_;
 };

@@ -25,9 +25,10 @@ struct Attention {
   double softcap = 0;  // 0: none
   bool is_causal = false;
   int64_t left_window = -1, right_window = -1;                  // negative: no bound
-  double forbidden = -std::numeric_limits<double>::infinity();  // the score where a boolean mask is false
-  bool in_double = false;                                       // compute in double whatever the types
-  std::optional<AttentionLayout> layout;                        // where it is not as the shapes tell
+  double forbidden = -std::numeric_limits<double>::infinity();  // the score where a boolean mask forbids
+  bool mask_forbids = false;              // a boolean mask forbids where it is true, not where it is false
+  bool in_double = false;                 // compute in double whatever the types
+  std::optional<AttentionLayout> layout;  // where it is not as the shapes tell
   // Inputs. The mask is added, or forbids where it is false; it broadcasts to [batch, heads, length, keys].
   std::optional<size_t> mask, past_key, past_value, valid_keys;
   bool pads_mask = false;  // a shorter last axis of the mask forbids what is behind, even one of extent 1
