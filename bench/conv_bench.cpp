@@ -1,10 +1,14 @@
-// The layers of ResNet-18 and ResNet-50 and of depthwise, grouped and dilated networks. The argument `cold` makes the
-// weights arrive from memory, as they do in a network.
+// The layers of ResNet-18 and ResNet-50 and of depthwise, grouped and dilated networks, by each algorithm that takes
+// them. The argument `cold` makes the weights arrive from memory, as they do in a network.
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "bench_support.h"
+#include "kernels/conv/blocked_conv.h"
+#include "kernels/conv/blocked_grouped.h"
 #include "kernels/conv/conv.h"
+#include "kernels/conv/winograd.h"
 
 namespace onnxrun::bench {
 namespace {
@@ -42,7 +46,7 @@ constexpr Layer kLayers[] = {
     {"dilated_3x3_2048_256@33_d18", 2048, 256, 33, 3, 1, 18, 1, 18},
 };
 
-void conv(benchmark::State& state, const Layer& layer, bool cold) {
+ConvShape shape_of(const Layer& layer) {
   ConvShape s;
   s.group = layer.group;
   s.in_channels = layer.in;
@@ -54,39 +58,103 @@ void conv(benchmark::State& state, const Layer& layer, bool cold) {
     s.pad_begin[axis] = s.pad_end[axis] = layer.pad;
     s.dilation[axis] = layer.dilation;
   }
+  return s;
+}
+
+// An algorithm's way to run all its tiles one after another.
+struct Form {
+  size_t packed_bytes = 0, shared_bytes = 0, scratch_bytes = 0;
+  std::function<void(const float* weights, float* dst)> pack;
+  std::function<void(const BlockedConvArgs& args, void* shared, void* scratch)> run;
+};
+
+Form plain(const ConvShape& s) {
   const ConvPlan plan = make_conv_plan(s);
+  return {plan.packed_weight_bytes, plan.shared_bytes, plan.scratch_bytes,
+          [=](const float* weights, float* dst) { pack_conv_weights(plan, weights, dst, 0, plan.weight_block_count); },
+          [=](const BlockedConvArgs& blocked, void* shared, void* scratch) {
+            const ConvArgs args{blocked.src, blocked.packed_weights, blocked.dst, blocked.epilogue};
+            for (size_t i = 0; i < plan.pack_tile_count; ++i) run_conv_pack_tile(plan, args, i, shared);
+            for (size_t i = 0; i < plan.tile_count; ++i) run_conv_tile(plan, args, i, shared, scratch);
+          }};
+}
+
+Form direct(const ConvShape& s, bool plain_input) {
+  const BlockedConvPlan plan = make_blocked_conv_plan(s, plain_input);
+  return {plan.packed_weight_bytes, plan.shared_bytes, plan.scratch_bytes,
+          [=](const float* weights, float* dst) { pack_blocked_weights(plan, weights, dst, 0, plan.panel_count); },
+          [=](const BlockedConvArgs& args, void* shared, void* scratch) {
+            for (size_t i = 0; i < plan.pack_tile_count; ++i) run_blocked_pack(plan, args, i, shared);
+            for (size_t i = 0; i < plan.tile_count; ++i) run_blocked_conv(plan, args, i, shared, scratch);
+          }};
+}
+
+Form winograd(const ConvShape& s, size_t m) {
+  const WinogradPlan plan = make_winograd_plan(s, m);
+  return {plan.packed_weight_bytes, plan.shared_bytes, plan.scratch_bytes,
+          [=](const float* weights, float* dst) { pack_winograd_weights(plan, weights, dst, 0, plan.panel_count); },
+          [=](const BlockedConvArgs& args, void* shared, void* scratch) {
+            for (size_t i = 0; i < plan.input_tile_count; ++i) run_winograd_input(plan, args, i, shared);
+            for (size_t i = 0; i < plan.tile_count; ++i) run_winograd(plan, args, i, shared, scratch);
+          }};
+}
+
+Form narrow_groups(const ConvShape& s) {
+  const BlockedGroupedPlan plan = make_blocked_grouped_plan(s);
+  const size_t blocks = (s.in_channels + plan.block - 1) / plan.block;
+  return {plan.packed_weight_bytes, 0, 0,
+          [=](const float* weights, float* dst) { pack_blocked_grouped_weights(plan, weights, dst, 0, blocks); },
+          [=](const BlockedConvArgs& args, void*, void*) {
+            for (size_t i = 0; i < plan.tile_count; ++i) run_blocked_grouped(plan, args, i);
+          }};
+}
+
+void conv(benchmark::State& state, const Layer& layer, const std::function<Form(const ConvShape&)>& make, bool cold) {
+  const ConvShape s = shape_of(layer);
+  const Form form = make(s);
+  const size_t block = channel_block();
+  const auto padded = [&](size_t channels) { return (channels + block - 1) / block * block; };
+  const size_t positions = conv_output_extent(s, 1) * conv_output_extent(s, 2);
   const size_t k = layer.in / layer.group * layer.kernel * layer.kernel;
-  const Floats src(layer.in * layer.size * layer.size), weights(layer.out * k), bias(layer.out);
-  const Floats dst(layer.out * plan.positions), shared(plan.shared_bytes / sizeof(float));
-  const Floats scratch(plan.scratch_bytes / sizeof(float));
+  const Floats src(padded(layer.in) * layer.size * layer.size), weights(layer.out * k), bias(layer.out);
+  const Floats dst(padded(layer.out) * positions), shared(form.shared_bytes / sizeof(float));
+  const Floats scratch(form.scratch_bytes / sizeof(float));
   constexpr size_t kMoreThanCaches = size_t{128} << 20;
-  const size_t copies = cold ? kMoreThanCaches / plan.packed_weight_bytes + 1 : 1;
+  const size_t copies = cold ? kMoreThanCaches / form.packed_bytes + 1 : 1;
   std::vector<Floats> packed;
   for (size_t i = 0; i < copies && i < 4096; ++i) {
-    packed.emplace_back(plan.packed_weight_bytes / sizeof(float));
-    pack_conv_weights(plan, weights.get(), packed[i].get(), 0, plan.weight_block_count);
+    packed.emplace_back(form.packed_bytes / sizeof(float));
+    form.pack(weights.get(), packed[i].get());
   }
   const EpilogueStep relu = {EpilogueKind::relu};
-  ConvArgs args;
-  args.src = src.get();
-  args.dst = dst.get();
-  args.epilogue = {bias.get(), nullptr, 0, &relu, 1};
+  BlockedConvArgs args{src.get(), nullptr, dst.get(), {bias.get(), nullptr, 0, &relu, 1}};
   size_t next = 0;
   for ([[maybe_unused]] auto _ : state) {
     args.packed_weights = packed[next++ % packed.size()].get();
-    for (size_t i = 0; i < plan.pack_tile_count; ++i) run_conv_pack_tile(plan, args, i, shared.get());
-    for (size_t i = 0; i < plan.tile_count; ++i) run_conv_tile(plan, args, i, shared.get(), scratch.get());
+    form.run(args, shared.get(), scratch.get());
     benchmark::ClobberMemory();
   }
-  count_operations(state, 2.0 * static_cast<double>(layer.out * plan.positions * k));
-  state.counters["tiles"] = static_cast<double>(plan.tile_count);
+  count_operations(state, 2.0 * static_cast<double>(layer.out * positions * k));
+}
+
+void add(const Layer& layer, const std::string& name, const std::function<Form(const ConvShape&)>& make) {
+  for (const bool cold : {false, true}) {
+    benchmark::RegisterBenchmark((name + "/" + layer.name + (cold ? "/cold" : "")).c_str(), conv, layer, make, cold);
+  }
 }
 
 const bool kRegistered = [] {
-  for (const bool cold : {false, true}) {
-    for (const Layer& layer : kLayers) {
-      benchmark::RegisterBenchmark((std::string("conv/") + layer.name + (cold ? "/cold" : "")).c_str(), conv, layer,
-                                   cold);
+  for (const Layer& layer : kLayers) {
+    const ConvShape s = shape_of(layer);
+    add(layer, "plain", plain);
+    if (has_narrow_groups(s)) {
+      add(layer, "groups", narrow_groups);
+    } else if (can_block_conv(s, false)) {
+      const bool stem = s.in_channels < channel_block();
+      add(layer, "direct", [=](const ConvShape& shape) { return direct(shape, stem); });
+      if (winograd_tile(s) == 0) continue;
+      add(layer, "winograd2", [](const ConvShape& shape) { return winograd(shape, 2); });
+      add(layer, "winograd4", [](const ConvShape& shape) { return winograd(shape, 4); });
     }
   }
   return true;

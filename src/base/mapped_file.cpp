@@ -7,6 +7,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <iterator>
+#include <map>
+#include <mutex>
 #include <string>
 
 #include "base/aligned_buffer.h"
@@ -40,6 +43,16 @@ class FileDescriptor {
   size_t size_ = 0;
 };
 
+// The mapped ranges of this process, by address.
+struct Mappings {
+  std::mutex mutex;
+  std::map<const std::byte*, size_t> sizes;
+};
+Mappings& mappings() {
+  static auto* all = new Mappings;  // outlives every file
+  return *all;
+}
+
 }  // namespace
 
 std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
@@ -47,7 +60,11 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
   if (file.size() == 0) return std::shared_ptr<const MappedFile>(new MappedFile({}, false));
   void* data = mmap(nullptr, file.size(), PROT_READ, MAP_PRIVATE, file.get(), 0);
   if (data == MAP_FAILED) refuse(path, std::strerror(errno));
-  return std::shared_ptr<const MappedFile>(new MappedFile({static_cast<const std::byte*>(data), file.size()}, true));
+  const auto* begin = static_cast<const std::byte*>(data);
+  std::shared_ptr<const MappedFile> mapped(new MappedFile({begin, file.size()}, true));
+  const std::lock_guard lock(mappings().mutex);
+  mappings().sizes[begin] = file.size();
+  return mapped;
 }
 
 std::shared_ptr<const MappedFile> MappedFile::read(const std::filesystem::path& path) {
@@ -66,8 +83,24 @@ std::shared_ptr<const MappedFile> MappedFile::read(const std::filesystem::path& 
   return std::shared_ptr<const MappedFile>(plain, [owner](const MappedFile* self) { delete self; });
 }
 
+void MappedFile::release(std::span<const std::byte> range) noexcept {
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<uintptr_t>(range.data()) + page - 1) / page * page;
+  const auto end = reinterpret_cast<uintptr_t>(range.data() + range.size()) / page * page;
+  if (begin >= end) return;
+  const std::lock_guard lock(mappings().mutex);
+  const auto behind = mappings().sizes.upper_bound(range.data());
+  if (behind == mappings().sizes.begin()) return;
+  const auto& [first, size] = *std::prev(behind);
+  if (range.data() + range.size() > first + size) return;
+  madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
 MappedFile::~MappedFile() {
-  if (mapped_) munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+  if (!mapped_) return;
+  const std::lock_guard lock(mappings().mutex);
+  mappings().sizes.erase(bytes_.data());
+  munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 
 }  // namespace onnxrun

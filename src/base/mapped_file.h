@@ -21,6 +21,10 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const noexcept { return bytes_; }
 
+  // Gives the memory of whole pages of `range` back where it is a part of a mapped file, and does nothing elsewhere:
+  // what is read there later comes from the file again. Thread-safe.
+  static void release(std::span<const std::byte> range) noexcept;
+
  private:
   explicit MappedFile(std::span<const std::byte> bytes, bool mapped) : bytes_(bytes), mapped_(mapped) {}
 

@@ -161,6 +161,13 @@ struct PlanOptions {
   bool keep_denormals = false;
 };
 
+// How a constant is brought into the form that a kernel reads, in independent units: writes [begin, end) of them, dst
+// being the beginning of the whole. The tensor's elements lie at any address.
+struct Packing {
+  size_t units = 1;
+  std::function<void(const Tensor& tensor, std::byte* dst, size_t begin, size_t end)> pack;
+};
+
 // Forms of constants that kernels read, made once and shared. Thread-safe.
 class PackedStore {
  public:
@@ -170,6 +177,11 @@ class PackedStore {
   // as long as the store.
   virtual const std::byte* get(const ConstantPtr& constant, const std::string& format, size_t bytes,
                                FunctionRef<void(const Tensor&, std::byte*)> pack) = 0;
+  // The same where the bytes are not read before finish().
+  virtual const std::byte* get_later(const ConstantPtr& constant, const std::string& format, size_t bytes,
+                                     Packing packing) = 0;
+  // Packs what get_later has promised.
+  virtual void finish(ThreadPool& pool) = 0;
 };
 
 // One node's view of planning. Everything decided here must depend on types, constants and the instruction set alone.
@@ -221,6 +233,11 @@ class PlanContext {
                           FunctionRef<void(const Tensor&, std::byte*)> pack) {
     plan_.packed_inputs.push_back(i);
     return store_.get(inputs_[i].constant, format, bytes, pack);
+  }
+  // The same, packed on all threads once everything is planned: plan() itself must not read it.
+  const std::byte* packed_later(size_t i, const std::string& format, size_t bytes, Packing packing) {
+    plan_.packed_inputs.push_back(i);
+    return store_.get_later(inputs_[i].constant, format, bytes, std::move(packing));
   }
   // Subnormal numbers may be flushed to zero in this step: for multiply-accumulate and fused float kernels.
   void flush_denormals() { plan_.flush_denormals = !options_.keep_denormals; }

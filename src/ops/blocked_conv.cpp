@@ -75,11 +75,11 @@ class BlockedConv : public Operator {
     const auto plan = std::make_shared<const BlockedConvPlan>(make_blocked_conv_plan(shape, plain_input_));
     const std::string format = "blocked conv " + std::to_string(plain_input_) + " " + std::to_string(shape.group) +
                                " " + std::to_string(plan->block);
-    const auto pack = [&](const Tensor& weights, std::byte* dst) {
-      pack_blocked_weights(*plan, static_cast<const float*>(weights.data()), reinterpret_cast<float*>(dst), 0,
-                           plan->panel_count);
+    const auto pack = [plan](const Tensor& weights, std::byte* dst, size_t begin, size_t end) {
+      pack_blocked_weights(*plan, static_cast<const float*>(weights.data()), reinterpret_cast<float*>(dst), begin, end);
     };
-    const auto* weights = reinterpret_cast<const float*>(context.packed(1, format, plan->packed_weight_bytes, pack));
+    const auto* weights = reinterpret_cast<const float*>(
+        context.packed_later(1, format, plan->packed_weight_bytes, {plan->panel_count, pack}));
     const FindArgs find = find_args(context, weights);
     context.share(plan->shared_bytes);
     context.scratch(plan->scratch_bytes);
@@ -98,12 +98,13 @@ class BlockedConv : public Operator {
 
   void plan_winograd(PlanContext& context, const ConvShape& shape, size_t m) const {
     const auto plan = std::make_shared<const WinogradPlan>(make_winograd_plan(shape, m));
-    const auto pack = [&](const Tensor& weights, std::byte* dst) {
-      pack_winograd_weights(*plan, static_cast<const float*>(weights.data()), reinterpret_cast<float*>(dst), 0,
-                            plan->panel_count);
+    const auto pack = [plan](const Tensor& weights, std::byte* dst, size_t begin, size_t end) {
+      pack_winograd_weights(*plan, static_cast<const float*>(weights.data()), reinterpret_cast<float*>(dst), begin,
+                            end);
     };
     const std::string format = "winograd " + std::to_string(m) + " " + std::to_string(plan->block);
-    const auto* weights = reinterpret_cast<const float*>(context.packed(1, format, plan->packed_weight_bytes, pack));
+    const auto* weights = reinterpret_cast<const float*>(
+        context.packed_later(1, format, plan->packed_weight_bytes, {plan->panel_count, pack}));
     const FindArgs find = find_args(context, weights);
     context.share(plan->shared_bytes);
     context.scratch(plan->scratch_bytes);

@@ -1,5 +1,6 @@
 // Gemm: https://onnx.ai/onnx/operators/onnx__Gemm.html, versions 1, 6 (C is broadcast where an attribute says so), 7,
-// 9, 11 (C is optional), 13; and onnxrun.Gemm, the same with a residual input and steps that follow the sum.
+// 9, 11 (C is optional), 13; and onnxrun.Gemm, the same with a residual input and steps that follow the sum, and where
+// A may have more axes before the last, which count as rows.
 #include "base/dispatch_dtype.h"
 #include "graph/registry.h"
 #include "ops/support/elementwise.h"
@@ -29,17 +30,22 @@ class Gemm : public Operator {
     const DimShape& a = context.shape(0);
     const DimShape& b = context.shape(1);
     if (!a.has_rank() || !b.has_rank()) return;
-    if (a.rank() != 2 || b.rank() != 2) context.fail("A and B must be matrices");
-    const Dim& k = a[trans_a_ ? 0 : 1];
+    const bool has_rows = a.rank() == 2 || (a.rank() > 2 && context.node().domain == "onnxrun" && !trans_a_);
+    if (!has_rows || b.rank() != 2) context.fail("A and B must be matrices");
+    const Dim& k = a[trans_a_ ? 0 : a.rank() - 1];
     const Dim& b_k = b[trans_b_ ? 1 : 0];
     if (k.is_number() && b_k.is_number() && !(k == b_k)) {
       context.fail("the inner extents " + k.to_string() + " and " + b_k.to_string() + " differ");
     }
-    const DimShape shape{a[trans_a_ ? 1 : 0], b[trans_b_ ? 0 : 1]};
+    std::vector<Dim> dims(a.begin(), a.end());
+    dims[0] = a[trans_a_ ? 1 : 0];
+    dims.back() = b[trans_b_ ? 0 : 1];
+    const DimShape shape(std::move(dims));
     if (context.has_input(2) && context.shape(2).has_rank()) {
       const DimShape both = ops::broadcast(shape, context.shape(2));
       for (size_t axis = 0; axis < both.rank(); ++axis) {
-        const bool grows = both.rank() > 2 || (shape[axis].is(1) && both[axis].is_number() && !both[axis].is(1));
+        const bool grows =
+            both.rank() > shape.rank() || (shape[axis].is(1) && both[axis].is_number() && !both[axis].is(1));
         if (grows)
           context.fail("C of shape " + context.shape(2).to_string() + " does not fit into " + shape.to_string());
       }
@@ -51,10 +57,10 @@ class Gemm : public Operator {
     const Shape& a = context.input(0).shape;
     const Shape& y = context.output(0).shape;
     ops::MatrixMultiply product;
-    product.m = static_cast<size_t>(y[0]);
-    product.n = static_cast<size_t>(y[1]);
-    product.k = static_cast<size_t>(a[trans_a_ ? 0 : 1]);
-    const auto rows = [](const Shape& shape) { return static_cast<ptrdiff_t>(shape[1]); };
+    product.m = static_cast<size_t>(y.elements(0, y.rank() - 1));
+    product.n = static_cast<size_t>(y.back());
+    product.k = static_cast<size_t>(trans_a_ ? a[0] : a.back());
+    const auto rows = [](const Shape& shape) { return static_cast<ptrdiff_t>(shape.back()); };
     product.a_row_stride = trans_a_ ? 1 : rows(a);
     product.a_col_stride = trans_a_ ? rows(a) : 1;
     const Shape& b = context.input(1).shape;
@@ -67,7 +73,7 @@ class Gemm : public Operator {
     if (context.has_input(kResidual)) product.residual = kResidual;
     const bool has_c = context.has_input(2) && beta_ != 0;
     const bool is_row =
-        has_c && beta_ == 1 && context.input(2).elements() == y[1] && context.input(2).shape.back() == y[1];
+        has_c && beta_ == 1 && context.input(2).elements() == y.back() && context.input(2).shape.back() == y.back();
     if (is_row) product.bias = 2;
     context.implementation("packed" + ops::describe(fused_));
     ops::plan_matrix_multiply(context, product);

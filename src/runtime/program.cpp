@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "onnxrun/error.h"
 
 namespace onnxrun {
 namespace {
 
-// Plans for so many sets of input types are kept.
+// So many plans are kept of a segment.
 constexpr size_t kMaxPlans = 32;
 
 bool same_type(const Type& a, const Type& b) {
@@ -36,35 +37,38 @@ bool same_elements(const Tensor& a, const Value& value) {
 
 }  // namespace
 
-Program::Program(const Graph& graph, const ProgramEnvironment& environment) : graph_(graph), environment_(environment) {
+Program::Program(const Graph& graph, const ProgramEnvironment& environment)
+    : graph_(graph), environment_(environment), segments_(graph) {
   for (const NodeId id : graph_.order()) {
     for (const auto& subgraph : Graph::subgraphs(graph_.node(id))) {
       nested_.emplace(subgraph.get(), std::make_unique<Program>(*subgraph, environment_));
     }
   }
-  if (!graph_.captures.empty()) return;
-  std::vector<Type> live(graph_.value_count());
-  for (const ValueId id : graph_.inputs) {
-    const Type& type = graph_.value(id).type;
-    if (type.is_tensor() && !type.is_concrete_tensor()) return;
-    live[static_cast<size_t>(id)] = type;
-  }
-  plan_ahead(live);
+  if (graph_.captures.empty()) plan_ahead();
 }
 
 Program::~Program() = default;
 
-void Program::plan_ahead(const std::vector<Type>& live) {
+void Program::plan_ahead() {
+  std::set<ValueId> inputs;
+  for (const ValueId id : graph_.inputs) {
+    const Type& type = graph_.value(id).type;
+    if (type.is_tensor() && !type.is_concrete_tensor()) return;
+    inputs.insert(id);
+  }
+  const auto live = [&](ValueId id) { return inputs.contains(id) ? graph_.value(id).type : Type(); };
   const PlanEnvironment environment{environment_.options, environment_.store, environment_.pool.size()};
-  const PlanPtr plan = plan_segment(graph_, 0, live, nullptr, environment);
+  const PlanPtr plan = segments_.make(0, live, nullptr, environment);
+  environment_.store.finish(environment_.pool);
   // A plan that stops early may have to know elements; the run makes its own then.
   if (plan->end == graph_.order().size()) keep(plan);
 }
 
 Program::PlanPtr Program::cached_plan(const RunState& state, size_t begin) const {
   const std::lock_guard lock(mutex_);
-  for (const PlanPtr& plan : plans_) {
-    if (plan->begin != begin) continue;
+  const auto known = plans_.find(begin);
+  if (known == plans_.end()) return nullptr;
+  for (const PlanPtr& plan : known->second) {
     const bool types = std::all_of(plan->live_in.begin(), plan->live_in.end(), [&](const SegmentPlan::LiveIn& live) {
       return fits(live.type, state.slots[static_cast<size_t>(live.value)]);
     });
@@ -80,21 +84,22 @@ Program::PlanPtr Program::cached_plan(const RunState& state, size_t begin) const
 
 void Program::keep(const PlanPtr& plan) const {
   const std::lock_guard lock(mutex_);
-  plans_.insert(plans_.begin(), plan);
-  if (plans_.size() > kMaxPlans) plans_.pop_back();
+  std::vector<PlanPtr>& plans = plans_[plan->begin];
+  plans.insert(plans.begin(), plan);
+  if (plans.size() > kMaxPlans) plans.pop_back();
 }
 
 Program::PlanPtr Program::plan_for(RunState& state, size_t begin) const {
   if (PlanPtr plan = cached_plan(state, begin)) return plan;
-  std::vector<Type> live(graph_.value_count());
-  for (size_t id = 0; id < live.size(); ++id) live[id] = Type::of(state.slots[id]);
+  const auto live = [&](ValueId id) { return Type::of(state.slots[static_cast<size_t>(id)]); };
   const InferContext::Demand elements = [&](ValueId id) -> const Tensor* {
     const Value& value = state.slots[static_cast<size_t>(id)];
     return value.is_tensor() ? &value.tensor() : nullptr;
   };
   const PlanEnvironment environment{environment_.options, environment_.store, environment_.pool.size()};
   try {
-    PlanPtr plan = plan_segment(graph_, begin, live, elements, environment);
+    PlanPtr plan = segments_.make(begin, live, elements, environment);
+    environment_.store.finish(environment_.pool);
     keep(plan);
     return plan;
   } catch (const Error& error) {
@@ -146,11 +151,10 @@ std::vector<std::shared_ptr<const SegmentPlan>> Program::newest_plans() const {
   const std::lock_guard lock(mutex_);
   std::vector<PlanPtr> newest;
   for (size_t begin = 0; begin < graph_.order().size();) {
-    const auto plan =
-        std::find_if(plans_.begin(), plans_.end(), [&](const PlanPtr& candidate) { return candidate->begin == begin; });
-    if (plan == plans_.end()) break;
-    newest.push_back(*plan);
-    begin = (*plan)->end;
+    const auto plans = plans_.find(begin);
+    if (plans == plans_.end()) break;
+    newest.push_back(plans->second.front());
+    begin = newest.back()->end;
   }
   return newest;
 }

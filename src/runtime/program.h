@@ -56,7 +56,7 @@ class Program {
  private:
   using PlanPtr = std::shared_ptr<const SegmentPlan>;
 
-  void plan_ahead(const std::vector<Type>& live);
+  void plan_ahead();
   PlanPtr plan_for(RunState& state, size_t begin) const;
   PlanPtr cached_plan(const RunState& state, size_t begin) const;
   void keep(const PlanPtr& plan) const;
@@ -65,8 +65,9 @@ class Program {
   const Graph& graph_;
   ProgramEnvironment environment_;
   std::map<const Graph*, std::unique_ptr<Program>> nested_;
+  SegmentPlans segments_;
   mutable std::mutex mutex_;
-  mutable std::vector<PlanPtr> plans_;  // newest first
+  mutable std::unordered_map<size_t, std::vector<PlanPtr>> plans_;  // by their first node; the newest first
 };
 
 // Runs the steps of a plan. \throws Error naming the node.

@@ -18,8 +18,11 @@ constexpr int kNever = -1;
 
 // What is decided of a value while a segment is planned.
 struct ValuePlan {
-  int made = kNever;      // the step that makes it; kNever for what exists before the segment
-  int last_use = kNever;  // the last step that reads it, past the last one where it outlives the segment
+  bool is_touched = false;  // a node of the segment names it
+  bool existed = false;     // before the segment
+  bool is_operand = false;  // a step reads it, or something in its storage
+  int made = kNever;        // the step that makes it; kNever for what exists before the segment
+  int last_use = kNever;    // the last step that reads it, past the last one where it outlives the segment
   bool needs_slot = false;
   ValueId root = kNoValue;  // the value whose storage it lives in
   size_t offset = 0;
@@ -35,18 +38,55 @@ struct StoragePlan {
   bool pinned = false;  // exists before the segment: never written, never merged
 };
 
+// The tables of a planner, by ValueId. They are kept from one segment to the next: only what was touched is cleared.
+struct Tables {
+  std::vector<ValueFact> facts;
+  std::vector<ValuePlan> values;
+  std::vector<StoragePlan> storages;
+  std::vector<size_t> arena_offsets;
+  std::vector<ValueId> touched;
+
+  void reserve(size_t count) {
+    if (values.size() >= count) return;
+    facts.resize(count);
+    values.resize(count);
+    storages.resize(count);
+    arena_offsets.resize(count);
+  }
+  void clear() {
+    for (const ValueId id : touched) {
+      const auto at = static_cast<size_t>(id);
+      facts[at] = {};
+      values[at] = {};
+      storages[at] = {};
+      arena_offsets[at] = 0;
+    }
+    touched.clear();
+  }
+};
+
 class SegmentPlanner {
  public:
-  SegmentPlanner(const Graph& graph, size_t begin, const std::vector<Type>& live, const InferContext::Demand& elements,
-                 const PlanEnvironment& environment)
+  SegmentPlanner(const Graph& graph, const PlanIndex& index, size_t begin, const SegmentPlans::LiveType& live,
+                 const InferContext::Demand& elements, const PlanEnvironment& environment, Tables& tables)
       : graph_(graph),
+        index_(index),
         live_(live),
         elements_(elements),
         environment_(environment),
-        plan_(std::make_shared<SegmentPlan>()) {
+        plan_(std::make_shared<SegmentPlan>()),
+        tables_(tables),
+        facts_(tables.facts),
+        values_(tables.values),
+        storages_(tables.storages),
+        arena_offsets_(tables.arena_offsets) {
     plan_->begin = begin;
     plan_->end = begin;
+    tables_.reserve(graph.value_count());
   }
+  ~SegmentPlanner() { tables_.clear(); }
+  SegmentPlanner(const SegmentPlanner&) = delete;
+  SegmentPlanner& operator=(const SegmentPlanner&) = delete;
 
   std::shared_ptr<const SegmentPlan> run() {
     infer();
@@ -61,17 +101,33 @@ class SegmentPlanner {
  private:
   const ValueFact& fact(ValueId id) const { return facts_[static_cast<size_t>(id)]; }
   ValuePlan& value(ValueId id) { return values_[static_cast<size_t>(id)]; }
-  StoragePlan& storage(ValueId id) { return storages_[static_cast<size_t>(value(id).root)]; }
-  bool exists_before(ValueId id) const { return live_[static_cast<size_t>(id)].kind != ValueKind::none; }
+  StoragePlan& storage(ValueId id) { return storages_[static_cast<size_t>(id)]; }
+  bool exists_before(ValueId id) const { return values_[static_cast<size_t>(id)].existed; }
   const Node& node_at(size_t position) const { return graph_.node(graph_.order()[position]); }
+
+  void touch(ValueId id) {
+    if (id == kNoValue || value(id).is_touched) return;
+    tables_.touched.push_back(id);
+    ValuePlan& plan = value(id);
+    plan.is_touched = true;
+    plan.root = id;
+    ValueFact& known = facts_[static_cast<size_t>(id)];
+    if (graph_.value(id).constant) {
+      known = index_.constant(id);
+      return;
+    }
+    known.type = live_(id);
+    plan.existed = known.type.kind != ValueKind::none;
+  }
+
+  void touch(const Node& node) {
+    for (const auto* ids : {&node.inputs, &node.implicit_inputs, &node.outputs}) {
+      for (const ValueId id : *ids) touch(id);
+    }
+  }
 
   // Infers until a node's outputs cannot be known before something is computed.
   void infer() {
-    facts_ = initial_facts(graph_);
-    for (const ValueId id : graph_.inputs) facts_[static_cast<size_t>(id)].type = {};
-    for (size_t id = 0; id < live_.size(); ++id) {
-      if (live_[id].kind != ValueKind::none) facts_[id].type = live_[id];
-    }
     bool waits = false;
     const InferContext::Demand demand = [&](ValueId id) -> const Tensor* {
       const Tensor* tensor = exists_before(id) && elements_ ? elements_(id) : nullptr;
@@ -86,6 +142,7 @@ class SegmentPlanner {
     };
     while (plan_->end < graph_.order().size()) {
       const Node& node = node_at(plan_->end);
+      touch(node);
       waits = false;
       infer_node(graph_, node, facts_, demand);
       if (waits || !is_plannable(node)) break;
@@ -122,41 +179,30 @@ class SegmentPlanner {
 
   int step_count() const { return static_cast<int>(plan_->end - plan_->begin); }
 
-  void note_use(ValueId id, int step) {
-    if (id == kNoValue || graph_.value(id).constant) return;
-    value(id).last_use = std::max(value(id).last_use, step);
-  }
-
   void find_uses() {
-    values_.resize(graph_.value_count());
-    for (size_t position = plan_->begin; position < graph_.order().size(); ++position) {
-      // Uses behind the segment count as one step past its end.
-      const int step = std::min(static_cast<int>(position - plan_->begin), step_count());
-      const Node& node = node_at(position);
+    for (int step = 0; step < step_count(); ++step) {
+      const Node& node = node_at(plan_->begin + static_cast<size_t>(step));
       const OperatorTraits traits = traits_of(node);
       for (const ValueId id : node.inputs) {
-        note_use(id, step);
         if (id != kNoValue && traits.whole_values) value(id).needs_slot = true;
       }
-      for (const ValueId id : node.implicit_inputs) {
-        note_use(id, step);
-        value(id).needs_slot = true;
-      }
-      if (step == step_count()) continue;
+      for (const ValueId id : node.implicit_inputs) value(id).needs_slot = true;
       for (const ValueId id : node.outputs) {
         if (id == kNoValue) continue;
         value(id).made = step;
         if (traits.whole_values || traits.data_dependent) value(id).needs_slot = true;
       }
     }
-    for (const ValueId id : graph_.outputs) note_use(id, step_count());
-    for (size_t id = 0; id < values_.size(); ++id) {
-      ValuePlan& plan = values_[id];
-      plan.root = static_cast<ValueId>(id);
-      if (plan.last_use == step_count()) plan.needs_slot = true;
-      if (live_[id].kind != ValueKind::none) plan.needs_slot = true;
+    for (const ValueId id : tables_.touched) {
+      if (graph_.value(id).constant) continue;
+      ValuePlan& plan = value(id);
+      const int position = index_.last_use(id);
+      // Uses behind the segment count as one step past its end.
+      if (position >= static_cast<int>(plan_->begin)) {
+        plan.last_use = std::min(position - static_cast<int>(plan_->begin), step_count());
+      }
       // Strings own memory of their own, which an arena would not construct.
-      if (facts_[id].type.dtype == DType::string) plan.needs_slot = true;
+      if (plan.last_use == step_count() || plan.existed || fact(id).type.dtype == DType::string) plan.needs_slot = true;
     }
   }
 
@@ -244,18 +290,17 @@ class SegmentPlanner {
 
   // Every value starts with a storage of its own; views, in-place pairs and placements merge them.
   void merge_storages() {
-    storages_.resize(values_.size());
-    for (size_t id = 0; id < values_.size(); ++id) {
-      const ValuePlan& plan = values_[id];
-      StoragePlan& memory = storages_[id];
-      memory.pinned = live_[id].kind != ValueKind::none || graph_.value(static_cast<ValueId>(id)).constant;
+    for (const ValueId id : tables_.touched) {
+      const ValuePlan& plan = value(id);
+      StoragePlan& memory = storage(id);
+      memory.pinned = plan.existed || graph_.value(id).constant;
       if (plan.made == kNever) continue;
       // What an operator makes by itself may share memory with anything.
       memory.pinned = memory.pinned || plan_->steps[static_cast<size_t>(plan.made)].makes_values;
       memory.first = plan.made;
       memory.last = std::max(plan.made, plan.last_use);
       memory.needs_slot = plan.needs_slot;
-      const Type& type = facts_[id].type;
+      const Type& type = fact(id).type;
       if (type.is_concrete_tensor()) memory.bytes = concrete(type).storage_bytes();
     }
     for (size_t index = 0; index < plan_->steps.size(); ++index) {
@@ -291,8 +336,9 @@ class SegmentPlanner {
     } else {
       into.last = std::max(into.last, from.last);
     }
-    for (ValuePlan& plan : values_) {
-      if (plan.root != id || &plan == &value(id)) continue;
+    for (const ValueId other : tables_.touched) {
+      ValuePlan& plan = value(other);
+      if (plan.root != id || other == id) continue;
       plan.root = root;
       plan.offset += offset;
     }
@@ -339,14 +385,11 @@ class SegmentPlanner {
   void place() {
     std::vector<Lifetime> lifetimes;
     std::vector<size_t*> targets;
-    arena_offsets_.resize(values_.size());
-    for (size_t id = 0; id < values_.size(); ++id) {
-      const StoragePlan& memory = storages_[id];
-      if (values_[id].root != static_cast<ValueId>(id) || values_[id].made == kNever || memory.pinned ||
-          memory.needs_slot)
-        continue;
+    for (const ValueId id : tables_.touched) {
+      const StoragePlan& memory = storage(id);
+      if (value(id).root != id || value(id).made == kNever || memory.pinned || memory.needs_slot) continue;
       lifetimes.push_back({memory.first, memory.last, std::max<size_t>(memory.bytes, 1)});
-      targets.push_back(&arena_offsets_[id]);
+      targets.push_back(&arena_offsets_[static_cast<size_t>(id)]);
     }
     for (size_t index = 0; index < plan_->steps.size(); ++index) {
       Step& step = plan_->steps[index];
@@ -406,61 +449,77 @@ class SegmentPlanner {
   }
 
   void add_allocations() {
-    for (size_t id = 0; id < values_.size(); ++id) {
-      const StoragePlan& memory = storages_[id];
-      const bool is_root = values_[id].root == static_cast<ValueId>(id) && values_[id].made != kNever;
+    for (const ValueId id : tables_.touched) {
+      const StoragePlan& memory = storage(id);
+      const bool is_root = value(id).root == id && value(id).made != kNever;
       if (!is_root || memory.pinned || !memory.needs_slot) continue;
-      plan_->steps[static_cast<size_t>(memory.first)].allocations.push_back(
-          {static_cast<ValueId>(id), concrete(facts_[id].type)});
+      plan_->steps[static_cast<size_t>(memory.first)].allocations.push_back({id, concrete(fact(id).type)});
     }
   }
 
   // A slot can go once its value and, for an owner of memory, everything inside is used up.
   void add_releases() {
-    for (size_t id = 0; id < values_.size(); ++id) {
-      const ValuePlan& plan = values_[id];
-      const StoragePlan& memory = storages_[static_cast<size_t>(plan.root)];
-      const auto own = static_cast<ValueId>(id);
-      const bool owns = plan.root == own;
+    for (const ValueId id : tables_.touched) {
+      const ValuePlan& plan = value(id);
+      const StoragePlan& memory = storage(plan.root);
+      const bool owns = plan.root == id;
       if (owns ? !(memory.needs_slot || memory.pinned) : !plan.needs_slot) continue;
-      if (graph_.value(own).constant) continue;
+      if (graph_.value(id).constant) continue;
       const int last = std::max({owns ? std::max(memory.last, plan.last_use) : plan.last_use, plan.made});
       if (last == kNever || last >= step_count()) continue;
-      plan_->steps[static_cast<size_t>(last)].releases.push_back(own);
+      plan_->steps[static_cast<size_t>(last)].releases.push_back(id);
     }
   }
 
   void note_live_in() {
-    for (size_t id = 0; id < values_.size(); ++id) {
-      if (live_[id].kind == ValueKind::none) continue;
-      const auto own = static_cast<ValueId>(id);
-      bool used = false;
-      for (const Step& step : plan_->steps) {
-        used = used || std::any_of(step.operands.begin(), step.operands.end(), [&](const Operand& operand) {
-                 return operand.value == own || operand.storage == own;
-               });
+    for (const Step& step : plan_->steps) {
+      for (const Operand& operand : step.operands) {
+        if (operand.value != kNoValue) value(operand.value).is_operand = true;
+        if (operand.storage != kNoValue) value(operand.storage).is_operand = true;
       }
-      if (used) plan_->live_in.push_back({own, live_[id]});
+    }
+    for (const ValueId id : tables_.touched) {
+      if (value(id).existed && value(id).is_operand) plan_->live_in.push_back({id, fact(id).type});
     }
   }
 
   const Graph& graph_;
-  const std::vector<Type>& live_;
+  const PlanIndex& index_;
+  const SegmentPlans::LiveType& live_;
   const InferContext::Demand& elements_;
   const PlanEnvironment& environment_;
   std::shared_ptr<SegmentPlan> plan_;
-  std::vector<ValueFact> facts_;
-  std::vector<ValuePlan> values_;
-  std::vector<StoragePlan> storages_;
-  std::vector<size_t> arena_offsets_;
+  Tables& tables_;
+  std::vector<ValueFact>& facts_;
+  std::vector<ValuePlan>& values_;
+  std::vector<StoragePlan>& storages_;
+  std::vector<size_t>& arena_offsets_;
 };
 
 }  // namespace
 
-std::shared_ptr<const SegmentPlan> plan_segment(const Graph& graph, size_t begin, const std::vector<Type>& live,
-                                                const InferContext::Demand& elements,
-                                                const PlanEnvironment& environment) {
-  return SegmentPlanner(graph, begin, live, elements, environment).run();
+PlanIndex::PlanIndex(const Graph& graph) : last_uses_(graph.value_count(), -1) {
+  const auto note = [&](ValueId id, size_t position) {
+    if (id != kNoValue) last_uses_[static_cast<size_t>(id)] = static_cast<int>(position);
+  };
+  for (size_t position = 0; position < graph.order().size(); ++position) {
+    const Node& node = graph.node(graph.order()[position]);
+    for (const ValueId id : node.inputs) note(id, position);
+    for (const ValueId id : node.implicit_inputs) note(id, position);
+  }
+  for (const ValueId id : graph.outputs) note(id, graph.order().size());
+  for (size_t at = 0; at < graph.value_count(); ++at) {
+    const auto id = static_cast<ValueId>(at);
+    if (graph.value(id).constant) constants_.emplace(id, constant_fact(graph.value(id).constant->tensor));
+  }
+}
+
+std::shared_ptr<const SegmentPlan> SegmentPlans::make(size_t begin, const LiveType& live,
+                                                      const InferContext::Demand& elements,
+                                                      const PlanEnvironment& environment) const {
+  // A subgraph is never planned while a graph around it is.
+  thread_local Tables tables;
+  return SegmentPlanner(graph_, index_, begin, live, elements, environment, tables).run();
 }
 
 }  // namespace onnxrun

@@ -2,7 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "graph/graph.h"
@@ -77,12 +79,39 @@ struct PlanEnvironment {
   int workers = 1;
 };
 
-// Plans nodes from position `begin` on, up to the first whose output types need elements that are not computed yet.
-// `live` says what each value that exists already is: kind none for the others. `elements` gives the elements of such a
-// value; null where planning is done ahead of a run.
-// \throws Error naming the node.
-std::shared_ptr<const SegmentPlan> plan_segment(const Graph& graph, size_t begin, const std::vector<Type>& live,
-                                                const InferContext::Demand& elements,
-                                                const PlanEnvironment& environment);
+// What planning asks of a graph, found once. Immutable.
+class PlanIndex {
+ public:
+  explicit PlanIndex(const Graph& graph);
+
+  // The position in the graph's order of the last node that reads the value, past the end for graph outputs; -1 where
+  // nobody reads it.
+  int last_use(ValueId id) const { return last_uses_[static_cast<size_t>(id)]; }
+  // Of a constant.
+  const ValueFact& constant(ValueId id) const { return constants_.at(id); }
+
+ private:
+  std::vector<int> last_uses_;
+  std::unordered_map<ValueId, ValueFact> constants_;
+};
+
+// Plans segments of a graph.
+class SegmentPlans {
+ public:
+  explicit SegmentPlans(const Graph& graph) : graph_(graph), index_(graph) {}
+
+  // What a value that exists already is; kind none for the others.
+  using LiveType = std::function<Type(ValueId)>;
+
+  // Plans nodes from position `begin` on, up to the first whose output types need elements that are not computed yet.
+  // `elements` gives the elements of a value that exists; null where planning is done ahead of a run.
+  // \throws Error naming the node.
+  std::shared_ptr<const SegmentPlan> make(size_t begin, const LiveType& live, const InferContext::Demand& elements,
+                                          const PlanEnvironment& environment) const;
+
+ private:
+  const Graph& graph_;
+  PlanIndex index_;
+};
 
 }  // namespace onnxrun

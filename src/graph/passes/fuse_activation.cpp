@@ -1,5 +1,5 @@
 // Lets a convolution or Gemm apply the elementwise operators behind it to each element before it is stored: first, at
-// most once, the addition of another tensor of the same shape, then activations.
+// most once, the addition of another tensor of the same shape, then activations. A Reshape in between comes after them.
 #include <algorithm>
 
 #include "graph/passes/pass.h"
@@ -22,6 +22,7 @@ bool has_row_bias(const Graph& graph, const Node& gemm) {
 }
 
 bool can_fuse(const Graph& graph, const Node& node) {
+  if (node.domain == "onnxrun" && node.op_type == "Gemm") return node.attributes.empty();
   const bool is_gemm = is_operator(node, "Gemm");
   if (!is_gemm && !is_operator(node, "Conv")) return false;
   return graph.value(node.inputs[0]).type.dtype == DType::float32 && (!is_gemm || has_row_bias(graph, node));
@@ -36,27 +37,52 @@ ValueId residual_of(const Graph& graph, const Node& add, ValueId sum) {
   return same ? other : kNoValue;
 }
 
-// Takes nodes behind `node` as long as they fit; returns them.
-std::vector<NodeId> collect_chain(const Graph& graph, const std::vector<std::vector<NodeId>>& consumers,
-                                  const Node& node, std::vector<FusedStep>& steps, ValueId& residual) {
-  std::vector<NodeId> chain;
+struct Chain {
+  std::vector<NodeId> nodes;  // behind the fused node, in their order, without the Reshape
+  std::vector<FusedStep> steps;
+  ValueId residual = kNoValue;
+  NodeId reshape = kNoNode;
+};
+
+// Takes nodes behind `node` as long as they fit.
+Chain collect_chain(const Graph& graph, const std::vector<std::vector<NodeId>>& consumers, const Node& node) {
+  Chain chain;
+  NodeId reshape = kNoNode;  // joins with the first node behind it
   std::vector<ValueId> outputs = node.outputs;
-  while (steps.size() < kMaxSteps) {
+  while (chain.steps.size() < kMaxSteps) {
     const NodeId id = only_consumer(graph, consumers, outputs);
     if (id == kNoNode) break;
     const Node& next = graph.node(id);
     FusedStep step;
-    if (chain.empty() && residual == kNoValue) residual = residual_of(graph, next, outputs[0]);
-    if (chain.empty() && residual != kNoValue) {
+    if (is_operator(next, "Reshape") && next.inputs[0] == outputs[0] && node.op_type == "Gemm" && reshape == kNoNode) {
+      reshape = id;
+      outputs = next.outputs;
+      continue;
+    }
+    if (chain.nodes.empty()) chain.residual = residual_of(graph, next, outputs[0]);
+    if (chain.nodes.empty() && chain.residual != kNoValue) {
       step.op_type = "Add";
     } else if (!activation_step(graph, next, step)) {
       break;
     }
-    steps.push_back(step);
-    chain.push_back(id);
+    chain.steps.push_back(step);
+    chain.nodes.push_back(id);
+    chain.reshape = reshape;
     outputs = next.outputs;
   }
   return chain;
+}
+
+// Lets the Reshape read what the fused node makes and make what the chain made.
+void move_reshape(Graph& graph, NodeId id, Node& fused) {
+  Node reshape = graph.node(id);
+  graph.remove_node(id);
+  const ValueId flat = graph.add_value(graph.value(fused.outputs[0]).name + " (rows)");
+  reshape.inputs[0] = flat;
+  reshape.outputs = fused.outputs;
+  reshape.op = nullptr;
+  fused.outputs = {flat};
+  graph.add_node(std::move(reshape));
 }
 
 }  // namespace
@@ -67,26 +93,25 @@ int fuse_activation(Graph& graph, const PassContext& /*context*/) {
   const std::vector<NodeId> order = graph.order();
   for (const NodeId id : order) {
     if (graph.node(id).removed || !can_fuse(graph, graph.node(id))) continue;
-    std::vector<FusedStep> steps;
-    ValueId residual = kNoValue;
-    const std::vector<NodeId> chain = collect_chain(graph, consumers, graph.node(id), steps, residual);
-    if (chain.empty()) continue;
+    const Chain chain = collect_chain(graph, consumers, graph.node(id));
+    if (chain.nodes.empty()) continue;
     Node node = graph.node(id);
     node.domain = "onnxrun";
     node.opset = 1;
     node.op = nullptr;
-    node.outputs = graph.node(chain.back()).outputs;
-    node.attributes.push_back({"steps", steps});
-    if (residual != kNoValue) {
+    node.outputs = graph.node(chain.nodes.back()).outputs;
+    node.attributes.push_back({"steps", chain.steps});
+    if (chain.residual != kNoValue) {
       node.inputs.resize(kResidual + 1, kNoValue);
-      node.inputs[kResidual] = residual;
+      node.inputs[kResidual] = chain.residual;
     }
     graph.remove_node(id);
-    for (const NodeId absorbed : chain) {
+    for (const NodeId absorbed : chain.nodes) {
       const auto& origins = graph.node(absorbed).origins;
       node.origins.insert(node.origins.end(), origins.begin(), origins.end());
       graph.remove_node(absorbed);
     }
+    if (chain.reshape != kNoNode) move_reshape(graph, chain.reshape, node);
     graph.add_node(std::move(node));
     ++fused;
   }

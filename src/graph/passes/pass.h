@@ -33,6 +33,10 @@ int fold_constants(Graph& graph, const PassContext& context);
 int inline_constant_if(Graph& graph, const PassContext& context);
 int remove_no_ops(Graph& graph, const PassContext& context);
 int fuse_batch_normalization(Graph& graph, const PassContext& context);
+int fuse_activation_patterns(Graph& graph, const PassContext& context);
+int fuse_layer_normalization(Graph& graph, const PassContext& context);
+int fuse_attention(Graph& graph, const PassContext& context);
+int fuse_matmul_bias(Graph& graph, const PassContext& context);
 int fuse_activation(Graph& graph, const PassContext& context);
 int block_channels(Graph& graph, const PassContext& context);
 

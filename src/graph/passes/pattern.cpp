@@ -85,6 +85,7 @@ bool activation_step(const Graph& graph, const Node& node, FusedStep& step) {
     step.beta = number_attribute(node, "beta", 0.5F);
     return true;
   }
+  if (node.op_type == "Swish") return number_attribute(node, "alpha", 1) == 1;
   if (std::find(kPlain.begin(), kPlain.end(), node.op_type) == kPlain.end()) return false;
   for (const Attribute& attribute : node.attributes) {
     const auto* text = std::get_if<std::string>(&attribute.value);

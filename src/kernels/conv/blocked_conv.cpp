@@ -7,6 +7,7 @@
 #include <span>
 
 #include "kernels/dispatch.h"
+#include "kernels/unaligned.h"
 
 namespace onnxrun {
 
@@ -456,7 +457,7 @@ void pack_blocked_weights(const BlockedConvPlan& plan, const float* weights, flo
     const size_t width = std::min(kVectors, plan.out_blocks - panel * kVectors) * b;
     const size_t channel = panel * kVectors * b;
     const size_t lanes = std::min(width, group_out - channel);
-    const float* from = weights + (group * group_out + channel) * group_in * taps;
+    const UnalignedFloat* from = weights + (group * group_out + channel) * group_in * taps;
     float* to = dst + (group * plan.out_blocks * b + channel) * plan.k;
     const size_t source_k = group_in * taps;
     for (size_t c = 0; c < group_in; ++c) {

@@ -75,8 +75,8 @@ bool can_block_conv(const ConvShape& shape, bool plain_input);
 
 BlockedConvPlan make_blocked_conv_plan(const ConvShape& shape, bool plain_input);
 
-// Packs panels [begin, end) of plan.panel_count from weights [M, C / group, KD, KH, KW]; dst is the beginning of
-// packed_weight_bytes. Panels are independent.
+// Packs panels [begin, end) of plan.panel_count from weights [M, C / group, KD, KH, KW], which may lie at any address;
+// dst is the beginning of packed_weight_bytes. Panels are independent.
 void pack_blocked_weights(const BlockedConvPlan& plan, const float* weights, float* dst, size_t begin, size_t end);
 
 // Thread-safe for distinct tiles.

@@ -42,7 +42,8 @@ size_t winograd_tile(const ConvShape& shape);
 
 WinogradPlan make_winograd_plan(const ConvShape& shape, size_t m);
 
-// Panels [begin, end) of plan.panel_count from weights [M, C, 1, 3, 3]; panels are independent.
+// Panels [begin, end) of plan.panel_count from weights [M, C, 1, 3, 3] at any address; panels are
+// independent.
 void pack_winograd_weights(const WinogradPlan& plan, const float* weights, float* dst, size_t begin, size_t end);
 
 // Thread-safe for distinct tiles.

@@ -1,6 +1,7 @@
 #include "kernels/conv/winograd.h"
 
 #include "kernels/gemm/micro_kernel.h"
+#include "kernels/unaligned.h"
 #include "kernels/unary/epilogue_row.h"
 
 namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
@@ -151,7 +152,7 @@ void transform_weights(const float* weights, size_t channels, size_t lanes, size
   alignas(64) double half[3][kMaxWidth];
   for (size_t c = 0; c < channels; ++c) {
     for (size_t lane = 0; lane < lanes; ++lane) {
-      const float* from = weights + (lane * channels + c) * 9;
+      const UnalignedFloat* from = weights + (lane * channels + c) * 9;
       for (size_t tap = 0; tap < 9; ++tap) taps[tap / 3][tap % 3][lane] = static_cast<double>(from[tap]);
     }
     for (int i = 0; i < kSize; ++i) {

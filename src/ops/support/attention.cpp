@@ -55,10 +55,11 @@ void cap(double* row, int64_t n, double softcap) {
 template <class C>
 class Mask {
  public:
-  Mask(const TensorType& type, const Shape& scores, bool pads) : dtype_(type.dtype), length_(scores[3]) {
+  Mask(const TensorType& type, const Shape& scores, const Attention& attention)
+      : dtype_(type.dtype), length_(scores[3]), forbidden_(static_cast<C>(attention.forbidden)) {
     if (dtype_ != kDTypeOf<C> && dtype_ != DType::boolean) convert_ = make_convert(dtype_, kDTypeOf<C>);
     Shape shape = type.shape;
-    const bool is_short = shape.rank() > 0 && shape.back() < scores[3] && (pads || shape.back() != 1);
+    const bool is_short = shape.rank() > 0 && shape.back() < scores[3] && (attention.pads_mask || shape.back() != 1);
     Shape target = scores;
     if (is_short) target[3] = length_ = shape.back();
     const auto strides = broadcast_strides(shape, target);
@@ -75,7 +76,7 @@ class Mask {
     const ptrdiff_t step = strides_[3];
     if (dtype_ == DType::boolean) {
       const auto* allowed = static_cast<const uint8_t*>(mask) + first;
-      for (int64_t j = begin; j < end; ++j) row[j] = allowed[(j - begin) * step] ? row[j] : kForbidden;
+      for (int64_t j = begin; j < end; ++j) row[j] = allowed[(j - begin) * step] ? row[j] : forbidden_;
       return;
     }
     if (!convert_) return add(static_cast<const C*>(mask) + first, step, end - begin, row + begin);
@@ -101,6 +102,7 @@ class Mask {
 
   DType dtype_;
   int64_t length_;
+  C forbidden_;
   ptrdiff_t strides_[4] = {};
   Convert convert_;
 };
@@ -110,21 +112,21 @@ class Planner {
  public:
   Planner(PlanContext& context, const Attention& attention)
       : attention_(attention),
+        layout_(attention.layout ? *attention.layout : layout_of(context, attention)),
         q_type_(context.input(0).dtype),
         y_type_(context.output(0).dtype),
-        q_(HeadLayout::of(context.input(0).shape, attention.q_heads)),
-        y_(HeadLayout::of(context.output(0).shape, attention.q_heads)),
-        key_(source(context, 1, attention.past_key)),
-        value_(source(context, 2, attention.past_value)),
-        batch_(context.input(0).shape[0]),
-        queries_(length(context.input(0).shape)),
-        keys_(length(context.input(1).shape) + key_.past),
+        q_(layout_.q),
+        y_(layout_.y),
+        key_(source(context, 1, layout_.k, layout_.head_size, attention.past_key)),
+        value_(source(context, 2, layout_.v, layout_.v_head_size, attention.past_value)),
+        batch_(layout_.batch),
+        queries_(layout_.queries),
+        keys_(layout_.keys + key_.past),
         head_size_(key_.size),
         kernel_(keys_, key_.size, value_.size, attention.scale),
         stride_(static_cast<int64_t>(align_up(static_cast<size_t>(keys_), 16)) + 16) {
     if (attention.mask) {
-      mask_.emplace(context.input(*attention.mask), Shape{batch_, attention.q_heads, queries_, keys_},
-                    attention.pads_mask);
+      mask_.emplace(context.input(*attention.mask), Shape{batch_, attention.q_heads, queries_, keys_}, attention);
     }
     if (attention.scores) score_type_ = context.output(*attention.scores).dtype;
     block_ = std::clamp<int64_t>(kMaxScoreBytes / (stride_ * static_cast<int64_t>(sizeof(C))), kMinRows, kMaxRows);
@@ -178,14 +180,30 @@ class Planner {
     context.implementation("direct");
   }
 
-  static int64_t length(const Shape& shape) { return shape[shape.rank() - 2]; }
+  static AttentionLayout layout_of(const PlanContext& context, const Attention& attention) {
+    const Shape& q = context.input(0).shape;
+    const Shape& k = context.input(1).shape;
+    const Shape& v = context.input(2).shape;
+    const auto size = [&](const Shape& shape) { return shape.back() / (shape.rank() == 3 ? attention.kv_heads : 1); };
+    AttentionLayout layout;
+    layout.q = HeadLayout::of(q, attention.q_heads);
+    layout.k = HeadLayout::of(k, attention.kv_heads);
+    layout.v = HeadLayout::of(v, attention.kv_heads);
+    layout.y = HeadLayout::of(context.output(0).shape, attention.q_heads);
+    layout.batch = q[0];
+    layout.queries = q[q.rank() - 2];
+    layout.keys = k[k.rank() - 2];
+    layout.head_size = size(k);
+    layout.v_head_size = size(v);
+    return layout;
+  }
 
-  HeadSource source(const PlanContext& context, size_t i, std::optional<size_t> past) const {
-    const TensorType& type = context.input(i);
+  HeadSource source(const PlanContext& context, size_t i, const HeadLayout& layout, int64_t size,
+                    std::optional<size_t> past) const {
     HeadSource source;
-    source.dtype = type.dtype;
-    source.layout = HeadLayout::of(type.shape, attention_.kv_heads);
-    source.size = type.shape.back() / (type.shape.rank() == 3 ? attention_.kv_heads : 1);
+    source.dtype = context.input(i).dtype;
+    source.layout = layout;
+    source.size = size;
     if (past) {
       source.past = context.input(*past).shape[2];
       source.past_layout = HeadLayout::of(context.input(*past).shape, attention_.kv_heads);
@@ -382,6 +400,7 @@ class Planner {
   }
 
   Attention attention_;
+  AttentionLayout layout_;
   DType q_type_, y_type_, score_type_ = DType::undefined;
   HeadLayout q_, y_;
   HeadSource key_, value_;

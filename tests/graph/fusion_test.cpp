@@ -1,0 +1,408 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "onnxrun/session.h"
+#include "support/model_builder.h"
+
+namespace onnxrun {
+namespace {
+
+using Body = ModelBuilder::Body;
+using Names = std::vector<std::string>;
+
+// The operators of the steps, without those that are mere views.
+Names operators_of(const Session& session) {
+  Names names;
+  for (const StepInfo& step : session.steps()) {
+    const std::string name = step.node.substr(0, step.node.find(' '));
+    if (name != "Reshape") names.push_back(name);
+  }
+  return names;
+}
+
+// Compares a run with all passes with one as the model stands; returns what the former ran.
+Names run_both(const ModelBuilder& builder, const std::vector<Value>& inputs, float tolerance = 3e-6F) {
+  SessionOptions options;
+  options.verify_passes = true;
+  const Session session(builder.model(), options);
+  SessionOptions plain;
+  plain.opt_level = 0;
+  const auto results = session.run(inputs);
+  const auto expected_results = Session(builder.model(), plain).run(inputs);
+  for (size_t j = 0; j < results.size(); ++j) {
+    EXPECT_EQ(results[j].tensor().shape(), expected_results[j].tensor().shape());
+    const auto got = elements(results[j]);
+    const auto expected = elements(expected_results[j]);
+    for (size_t i = 0; i < std::min(got.size(), expected.size()); ++i) {
+      EXPECT_NEAR(got[i], expected[i], tolerance * std::max(1.0F, std::abs(expected[i])))
+          << "output " << j << ", " << i;
+      if (::testing::Test::HasFailure()) return {};
+    }
+  }
+  return operators_of(session);
+}
+
+// One input x of [n, 5], constants by value, and nodes that make y.
+Names run_elementwise(const std::function<void(Body&)>& write, int64_t opset = 13) {
+  ModelBuilder builder;
+  builder.opset = opset;
+  builder.main.input("x", DType::float32, {"n", "5"});
+  for (const float number :
+       {0.0F, 0.5F, 1.0F, 2.0F, 3.0F, 6.0F, 0.044715F, 0.70710678F, 0.79788458F, 1.4142135F, 1.702F}) {
+    std::string name = std::to_string(number);
+    builder.main.constant(name.erase(4), floats({}, {number}));
+  }
+  write(builder.main);
+  builder.main.output("y");
+  Tensor x = random_floats({40, 5}, 3);
+  for (float& element : x.mutable_values<float>()) element *= 8;
+  return run_both(builder, {x});
+}
+
+TEST(Fusion, SigmoidAndTanhGates) {
+  const Names swish = {"Swish"};
+  EXPECT_EQ(run_elementwise([](Body& b) { b.node("Sigmoid", {"x"}, {"s"}).node("Mul", {"s", "x"}, {"y"}); }), swish);
+  EXPECT_EQ(run_elementwise([](Body& b) {
+              b.node("Mul", {"x", "1.70"}, {"z"}).node("Sigmoid", {"z"}, {"s"}).node("Mul", {"x", "s"}, {"y"});
+            }),
+            swish);
+  EXPECT_EQ(run_elementwise([](Body& b) {
+              b.node("Softplus", {"x"}, {"p"}).node("Tanh", {"p"}, {"t"}).node("Mul", {"x", "t"}, {"y"});
+            }),
+            Names{"Mish"});
+}
+
+TEST(Fusion, HardSwishInItsExportedOrders) {
+  const Names hard_swish = {"HardSwish"};
+  const auto ramp = [](Body& b) -> Body& {
+    return b.node("Add", {"x", "3.00"}, {"a"}).node("Clip", {"a", "0.00", "6.00"}, {"c"});
+  };
+  EXPECT_EQ(run_elementwise([&](Body& b) {
+              ramp(b).node("Mul", {"x", "c"}, {"m"}).node("Div", {"m", "6.00"}, {"y"});
+            }),
+            hard_swish);
+  EXPECT_EQ(run_elementwise([&](Body& b) {
+              ramp(b).node("Div", {"c", "6.00"}, {"d"}).node("Mul", {"d", "x"}, {"y"});
+            }),
+            hard_swish);
+  EXPECT_EQ(run_elementwise([](Body& b) {
+              b.node("HardSigmoid", {"x"}, {"h"}, {{"alpha", 1.0F / 6}, {"beta", 0.5F}}).node("Mul", {"x", "h"}, {"y"});
+            }),
+            hard_swish);
+  EXPECT_EQ(run_elementwise([&](Body& b) { ramp(b).node("Div", {"c", "6.00"}, {"y"}); }), Names{"HardSigmoid"});
+}
+
+TEST(Fusion, GeluByErfInAnyOrder) {
+  const Names gelu = {"Gelu"};
+  const auto gate = [](Body& b) -> Body& {
+    return b.node("Div", {"x", "1.41"}, {"d"}).node("Erf", {"d"}, {"e"}).node("Add", {"e", "1.00"}, {"g"});
+  };
+  EXPECT_EQ(run_elementwise([&](Body& b) {
+              gate(b).node("Mul", {"x", "g"}, {"m"}).node("Mul", {"m", "0.50"}, {"y"});
+            }),
+            gelu);
+  EXPECT_EQ(run_elementwise([&](Body& b) {
+              gate(b).node("Mul", {"0.50", "x"}, {"m"}).node("Mul", {"m", "g"}, {"y"});
+            }),
+            gelu);
+  EXPECT_EQ(run_elementwise([&](Body& b) {
+              gate(b).node("Mul", {"g", "0.50"}, {"m"}).node("Mul", {"x", "m"}, {"y"});
+            }),
+            gelu);
+  EXPECT_EQ(run_elementwise([](Body& b) {
+              b.node("Mul", {"0.70", "x"}, {"d"}).node("Erf", {"d"}, {"e"}).node("Mul", {"e", "0.50"}, {"h"});
+              b.node("Add", {"0.50", "h"}, {"g"}).node("Mul", {"g", "x"}, {"y"});
+            }),
+            gelu);
+}
+
+TEST(Fusion, GeluByTanhWithACubeOrASquare) {
+  const Names gelu = {"Gelu"};
+  const auto finish = [](Body& b) {
+    b.node("Tanh", {"z"}, {"t"}).node("Add", {"1.00", "t"}, {"g"}).node("Mul", {"x", "0.50"}, {"h"});
+    b.node("Mul", {"h", "g"}, {"y"});
+  };
+  EXPECT_EQ(run_elementwise([&](Body& b) {
+              b.node("Pow", {"x", "3.00"}, {"p"}).node("Mul", {"0.04", "p"}, {"q"}).node("Add", {"x", "q"}, {"s"});
+              b.node("Mul", {"0.79", "s"}, {"z"});
+              finish(b);
+            }),
+            gelu);
+  EXPECT_EQ(run_elementwise([&](Body& b) {
+              b.node("Mul", {"x", "x"}, {"p"}).node("Mul", {"p", "x"}, {"p3"}).node("Mul", {"p3", "0.04"}, {"q"});
+              b.node("Add", {"q", "x"}, {"s"}).node("Mul", {"s", "0.79"}, {"z"});
+              finish(b);
+            }),
+            gelu);
+  EXPECT_EQ(run_elementwise([&](Body& b) {
+              b.node("Mul", {"x", "0.04"}, {"p"}).node("Mul", {"p", "x"}, {"q"}).node("Add", {"q", "1.00"}, {"s"});
+              b.node("Mul", {"x", "0.79"}, {"v"}).node("Mul", {"v", "s"}, {"z"});
+              finish(b);
+            }),
+            gelu);
+}
+
+TEST(Fusion, OtherConstantsAndOtherReadersKeepTheOperators) {
+  const auto never = [](const Names& names, const std::string& name) {
+    EXPECT_FALSE(names.empty());
+    EXPECT_EQ(std::count(names.begin(), names.end(), name), 0) << ::testing::PrintToString(names);
+  };
+  const auto gelu = [](Body& b, const std::string& divisor, const std::string& half) {
+    b.node("Div", {"x", divisor}, {"d"}).node("Erf", {"d"}, {"e"}).node("Add", {"e", "1.00"}, {"g"});
+    b.node("Mul", {"x", "g"}, {"m"}).node("Mul", {"m", half}, {"y"});
+  };
+  never(run_elementwise([&](Body& b) { gelu(b, "2.00", "0.50"); }), "Gelu");
+  never(run_elementwise([&](Body& b) { gelu(b, "1.41", "1.00"); }), "Gelu");
+  never(run_elementwise([&](Body& b) {
+          gelu(b, "1.41", "0.50");
+          b.output("g");
+        }),
+        "Gelu");
+  never(run_elementwise([](Body& b) {
+          b.node("Sigmoid", {"x"}, {"s"}).node("Mul", {"s", "x"}, {"m"}).node("Add", {"m", "s"}, {"y"});
+        }),
+        "Swish");
+  never(run_elementwise([](Body& b) {
+          b.node("Exp", {"x"}, {"w"}).node("Sigmoid", {"w"}, {"s"}).node("Mul", {"s", "x"}, {"y"});
+        }),
+        "Swish");
+  never(run_elementwise([](Body& b) {
+          b.node("Add", {"x", "2.00"}, {"a"}).node("Clip", {"a", "0.00", "6.00"}, {"c"});
+          b.node("Mul", {"x", "c"}, {"m"}).node("Div", {"m", "6.00"}, {"y"});
+        }),
+        "HardSwish");
+}
+
+// The means of x [2, n, 3, 4] over `axes`, as an attribute before version 18.
+class NormalizationModel {
+ public:
+  explicit NormalizationModel(int64_t opset, std::vector<int64_t> axes) : opset_(opset), axes_(std::move(axes)) {
+    builder.opset = opset;
+    const auto rank = static_cast<int64_t>(axes_.size());
+    builder.main.input("x", DType::float32, {"2", "n", "3", "4"})
+        .constant("axes", integers({rank}, axes_))
+        .constant("two", floats({}, {2}))
+        .constant("one", floats({}, {1}))
+        .constant("minus_half", floats({}, {-0.5F}))
+        .constant("epsilon", floats({1}, {1e-5F}))
+        .constant("scale", random_floats({4}, 1))
+        .constant("bias", random_floats({4}, 2));
+  }
+
+  Body& mean(const std::string& input, const std::string& output) {
+    if (opset_ >= 18) return builder.main.node("ReduceMean", {input, "axes"}, {output});
+    return builder.main.node("ReduceMean", {input}, {output}, {{"axes", axes_}});
+  }
+  NormalizationModel& centered() {
+    mean("x", "mean").node("Sub", {"x", "mean"}, {"c"});
+    return *this;
+  }
+  // root = sqrt(mean(c^2) + epsilon)
+  Body& root(const std::string& of = "c") {
+    builder.main.node("Pow", {of, "two"}, {"square"});
+    return mean("square", "variance").node("Add", {"variance", "epsilon"}, {"sum"}).node("Sqrt", {"sum"}, {"root"});
+  }
+  Names run() { return run_both(builder, {random_floats({2, 3, 3, 4}, 7)}, 2e-5F); }
+
+  ModelBuilder builder;
+
+ private:
+  int64_t opset_;
+  std::vector<int64_t> axes_;
+};
+
+TEST(Fusion, LayerNormalizationWithAxesAsAttributeOrInput) {
+  for (const int64_t opset : {9, 13, 18}) {
+    NormalizationModel model(opset, {-1});
+    model.centered().root().node("Div", {"c", "root"}, {"d"}).node("Mul", {"d", "scale"}, {"m"});
+    model.builder.main.node("Add", {"m", "bias"}, {"y"}).output("y");
+    EXPECT_EQ(model.run(), Names{"LayerNormalization"}) << opset;
+  }
+  NormalizationModel two_axes(13, {2, 3});
+  two_axes.centered().root().node("Div", {"c", "root"}, {"y"}).output("y");
+  EXPECT_EQ(two_axes.run(), Names{"LayerNormalization"});
+  NormalizationModel inverse(13, {3});
+  inverse.builder.main.node("Identity", {"x"}, {"same"});
+  inverse.centered().root().node("Reciprocal", {"root"}, {"r"}).node("Mul", {"r", "c"}, {"d"});
+  inverse.builder.main.node("Mul", {"scale", "d"}, {"y"}).output("y");
+  EXPECT_EQ(inverse.run(), Names{"LayerNormalization"});
+}
+
+TEST(Fusion, RmsNormalization) {
+  NormalizationModel by_root(18, {-1});
+  by_root.root("x").node("Div", {"one", "root"}, {"r"}).node("Mul", {"x", "r"}, {"d"});
+  by_root.builder.main.node("Mul", {"scale", "d"}, {"y"}).output("y");
+  EXPECT_EQ(by_root.run(), Names{"RMSNormalization"});
+  NormalizationModel by_power(13, {-1});
+  by_power.builder.main.node("Mul", {"x", "x"}, {"square"});
+  by_power.mean("square", "variance").node("Add", {"variance", "epsilon"}, {"s"});
+  by_power.builder.main.node("Pow", {"s", "minus_half"}, {"r"}).node("Mul", {"x", "r"}, {"y"}).output("y");
+  EXPECT_EQ(by_power.run(), Names{"RMSNormalization"});
+}
+
+TEST(Fusion, OtherNormalizationsStay) {
+  const auto expect_kept = [](NormalizationModel& model) {
+    const Names names = model.run();
+    EXPECT_EQ(std::count(names.begin(), names.end(), "Sqrt"), 1) << ::testing::PrintToString(names);
+  };
+  NormalizationModel inner(13, {1});
+  inner.centered().root().node("Div", {"c", "root"}, {"y"}).output("y");
+  expect_kept(inner);
+  NormalizationModel read(13, {-1});
+  read.centered().root().node("Div", {"c", "root"}, {"y"}).output("y").output("variance");
+  expect_kept(read);
+  NormalizationModel other(13, {-1});
+  other.centered().root().node("Div", {"x", "root"}, {"y"}).output("y");
+  expect_kept(other);
+}
+
+TEST(Fusion, ProductsByMatricesTakeBiasResidualAndActivation) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"batch", "length", "24"})
+      .constant("w", random_floats({24, 40}, 1))
+      .constant("b", random_floats({40}, 2))
+      .constant("v", random_floats({40, 24}, 3));
+  builder.main.node("MatMul", {"x", "w"}, {"p"}).node("Add", {"b", "p"}, {"h"}).node("Relu", {"h"}, {"r"});
+  builder.main.node("MatMul", {"r", "v"}, {"q"}).node("Add", {"x", "q"}, {"y"}).output("y");
+  EXPECT_EQ(run_both(builder, {random_floats({2, 5, 24}, 4)}), (Names{"onnxrun.Gemm", "onnxrun.Gemm"}));
+}
+
+TEST(Fusion, RowsOfNoMatrixStayApart) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"2", "3", "8"})
+      .constant("w", random_floats({8, 6}, 1))
+      .constant("column", random_floats({3, 1}, 2))
+      .constant("wide", random_floats({2, 1, 1, 6}, 3));
+  builder.main.node("MatMul", {"x", "w"}, {"p"}).node("Add", {"p", "column"}, {"y"}).output("y");
+  builder.main.node("MatMul", {"x", "w"}, {"q"}).node("Add", {"q", "wide"}, {"z"}).output("z");
+  EXPECT_EQ(run_both(builder, {random_floats({2, 3, 8}, 4)}), (Names{"onnxrun.Gemm", "Add", "onnxrun.Gemm", "Add"}));
+}
+
+// Reshape of the rows behind a Gemm comes after what follows it.
+TEST(Fusion, AReshapeDoesNotHideWhatFollowsAGemm) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"2", "3", "8"})
+      .constant("w", random_floats({8, 8}, 1))
+      .constant("rows", integers({2}, {-1, 8}))
+      .constant("cube", integers({3}, {2, 3, 8}));
+  builder.main.node("Reshape", {"x", "rows"}, {"flat"}).node("Gemm", {"flat", "w"}, {"g"});
+  builder.main.node("Reshape", {"g", "cube"}, {"c"}).node("Add", {"c", "x"}, {"s"}).node("Relu", {"s"}, {"r"});
+  builder.main.node("Reshape", {"r", "rows"}, {"y"}).output("y");
+  EXPECT_EQ(run_both(builder, {random_floats({2, 3, 8}, 4)}), Names{"onnxrun.Gemm"});
+}
+
+// Self-attention of 3 heads of 8 over x [batch, length, 24], after the projections.
+struct AttentionModel {
+  AttentionModel() {
+    builder.main.input("q", DType::float32, {"batch", "length", "24"})
+        .input("k", DType::float32, {"batch", "keys", "24"})
+        .input("v", DType::float32, {"batch", "keys", "24"})
+        .input("mask", DType::float32, {"batch", "1", "1", "keys"})
+        .input("allowed", DType::boolean, {"length", "keys"})
+        .constant("heads", integers({4}, {0, 0, 3, 8}))
+        .constant("merged", integers({3}, {0, 0, 24}))
+        .constant("scale", floats({}, {0.35355339F}))
+        .constant("divisor", floats({1}, {2.8284271F}))
+        .constant("root", floats({}, {0.59460356F}))
+        .constant("lowest", floats({}, {-10000}));
+    for (const std::string name : {"q", "k", "v"}) builder.main.node("Reshape", {name, "heads"}, {name + "4"});
+    transpose("q4", "qh", {0, 2, 1, 3});
+    transpose("v4", "vh", {0, 2, 1, 3});
+  }
+
+  Body& transpose(const std::string& input, const std::string& output, std::vector<int64_t> perm) {
+    return builder.main.node("Transpose", {input}, {output}, {{"perm", std::move(perm)}});
+  }
+  // The keys as [batch, heads, 8, keys], in one step.
+  Body& keys() { return transpose("k4", "kt", {0, 2, 3, 1}); }
+  void finish(const std::string& scores) {
+    builder.main.node("Softmax", {scores}, {"p"}, {{"axis", int64_t{-1}}}).node("MatMul", {"p", "vh"}, {"o"});
+    transpose("o", "ot", {0, 2, 1, 3}).node("Reshape", {"ot", "merged"}, {"y"}).output("y");
+  }
+  Names run(int64_t length = 5) {
+    Tensor mask = random_floats({2, 1, 1, 11}, 4);
+    mask.mutable_values<float>()[3] = -10000;
+    Tensor allowed(DType::boolean, {length, 11});
+    for (int64_t i = 0; i < length * 11; ++i) allowed.mutable_values<bool>()[static_cast<size_t>(i)] = i % 3 != 1;
+    return run_both(builder,
+                    {random_floats({2, length, 24}, 1), random_floats({2, 11, 24}, 2), random_floats({2, 11, 24}, 3),
+                     mask, allowed},
+                    2e-5F);
+  }
+
+  ModelBuilder builder;
+};
+
+const Names kAttention = {"onnxrun.HeadAttention"};
+
+TEST(Fusion, AttentionWithAScaleBehindTheScoresAndAMask) {
+  for (const int64_t length : {1, 5, 70}) {
+    AttentionModel model;
+    model.keys().node("MatMul", {"qh", "kt"}, {"s"}).node("Div", {"s", "divisor"}, {"d"});
+    model.builder.main.node("Add", {"d", "mask"}, {"m"});
+    model.finish("m");
+    EXPECT_EQ(model.run(length), kAttention) << length;
+  }
+}
+
+TEST(Fusion, AttentionWithScalesOnBothSides) {
+  AttentionModel model;
+  model.transpose("k4", "kh", {0, 2, 1, 3});
+  model.transpose("kh", "kt", {0, 1, 3, 2}).node("Mul", {"qh", "root"}, {"qs"}).node("Mul", {"kt", "root"}, {"ks"});
+  model.builder.main.node("MatMul", {"qs", "ks"}, {"s"});
+  model.finish("s");
+  EXPECT_EQ(model.run(), kAttention);
+}
+
+TEST(Fusion, AttentionWithAMaskThatChooses) {
+  AttentionModel model;
+  model.keys().node("MatMul", {"qh", "kt"}, {"s"}).node("Mul", {"scale", "s"}, {"d"});
+  model.builder.main.node("Where", {"allowed", "d", "lowest"}, {"m"});
+  model.finish("m");
+  EXPECT_EQ(model.run(), kAttention);
+}
+
+// Heads and batch on one axis, the length first.
+TEST(Fusion, AttentionOfThreeAxes) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"7", "6", "8"}).input("mask", DType::float32, {"6", "7", "7"});
+  builder.main.constant("divisor", floats({}, {2.8284271F}));
+  const auto transpose = [&](const std::string& input, const std::string& output, std::vector<int64_t> perm) {
+    builder.main.node("Transpose", {input}, {output}, {{"perm", std::move(perm)}});
+  };
+  transpose("x", "q", {1, 0, 2});
+  transpose("x", "k", {1, 2, 0});
+  transpose("x", "v", {1, 0, 2});
+  builder.main.node("Div", {"q", "divisor"}, {"qs"})
+      .node("MatMul", {"qs", "k"}, {"s"})
+      .node("Add", {"mask", "s"}, {"m"});
+  builder.main.node("Softmax", {"m"}, {"p"}, {{"axis", int64_t{2}}}).node("MatMul", {"p", "v"}, {"o"});
+  transpose("o", "y", {1, 0, 2});
+  builder.main.output("y");
+  EXPECT_EQ(run_both(builder, {random_floats({7, 6, 8}, 1), random_floats({6, 7, 7}, 2)}, 2e-5F), kAttention);
+}
+
+TEST(Fusion, OtherAttentionStays) {
+  const auto expect_kept = [](AttentionModel& model) {
+    const Names names = model.run();
+    EXPECT_EQ(std::count(names.begin(), names.end(), "Softmax"), 1) << ::testing::PrintToString(names);
+  };
+  AttentionModel read;
+  read.keys().node("MatMul", {"qh", "kt"}, {"s"});
+  read.finish("s");
+  read.builder.main.output("p");
+  expect_kept(read);
+  AttentionModel other_axis;
+  other_axis.keys().node("MatMul", {"qh", "kt"}, {"s"}).node("Softmax", {"s"}, {"p"}, {{"axis", int64_t{2}}});
+  other_axis.builder.main.node("MatMul", {"p", "vh"}, {"y"}).output("y");
+  expect_kept(other_axis);
+  AttentionModel scaled_by_tensor;
+  scaled_by_tensor.keys().node("MatMul", {"qh", "kt"}, {"s"}).node("Mul", {"s", "mask"}, {"m"});
+  scaled_by_tensor.finish("m");
+  expect_kept(scaled_by_tensor);
+}
+
+}  // namespace
+}  // namespace onnxrun
