@@ -1,5 +1,5 @@
 // Hardmax: https://onnx.ai/onnx/operators/onnx__Hardmax.html, versions 1, 11 (over all axes from `axis` on), 13 (along
-// `axis`). One at the first largest element, zero elsewhere.
+// `axis`). One at the first largest element, zero elsewhere; the first NaN counts as the largest, as in ArgMax.
 #include "base/dispatch_dtype.h"
 #include "ops/support/axis_view.h"
 #include "ops/support/elementwise.h"
@@ -11,7 +11,8 @@ namespace {
 template <class T>
 int64_t first_largest(const T* src, int64_t step, int64_t n) {
   int64_t best = 0;
-  for (int64_t k = 1; k < n; ++k) {
+  for (int64_t k = 0; k < n; ++k) {
+    if (src[k * step] != src[k * step]) return k;
     if (src[k * step] > src[best * step]) best = k;
   }
   return best;

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "support/op_tester.h"
 
 namespace onnxrun {
@@ -13,6 +15,13 @@ TEST(Hardmax, MarksTheFirstLargest) {
              .outputs = {floats({2, 2, 2}, {0, 1, 1, 0, 0, 0, 1, 1})},
              .attributes = {{"axis", int64_t{1}}}});
   expect_op({.op = "Hardmax", .inputs = {data}, .outputs = {floats({2, 2, 2}, {0, 1, 0, 0, 0, 0, 0, 1})}, .opset = 11});
+}
+
+TEST(Hardmax, TakesTheFirstNanForTheLargest) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  expect_op({.op = "Hardmax",
+             .inputs = {floats({3, 3}, {1, nan, nan, nan, 5, 6, -1, 0, -2})},
+             .outputs = {floats({3, 3}, {0, 1, 0, 1, 0, 0, 0, 1, 0})}});
 }
 
 }  // namespace

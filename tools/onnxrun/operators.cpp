@@ -29,7 +29,7 @@ struct TypeGroup {
 // Names for what stands together in most signatures, larger ones first.
 const std::vector<TypeGroup>& type_groups() {
   using enum DType;
-  static const std::vector<TypeGroup> groups = {
+  static const std::vector<TypeGroup> kGroups = {
       {"numbers", {uint8, int8, uint16, int16, int32, int64, uint32, uint64, float16, float32, float64, bfloat16}},
       {"integers", {uint8, int8, uint16, int16, int32, int64, uint32, uint64}},
       {"floats", {float16, float32, float64, bfloat16}},
@@ -37,7 +37,7 @@ const std::vector<TypeGroup>& type_groups() {
       {"float8", {float8e4m3fn, float8e4m3fnuz, float8e5m2, float8e5m2fnuz}},
       {"narrow", {uint4, int4, uint2, int2}},
   };
-  return groups;
+  return kGroups;
 }
 
 std::string join(const std::vector<std::string>& parts, const char* separator) {
