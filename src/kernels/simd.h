@@ -94,14 +94,14 @@ template <class T>
 ONNXRUN_INLINE Vec<T> at_most(const Vec<T>& x, const Vec<T>& high) noexcept {
   return xsimd::min(high, x);
 }
-// ONNX Max and Min: NaN when either operand is.
+// ONNX Max and Min: NaN when either operand is. Asked with ==, for xsimd's != is false for NaN on AVX2 and AVX-512.
 template <class T>
 ONNXRUN_INLINE Vec<T> max_or_nan(const Vec<T>& x, const Vec<T>& y) noexcept {
-  return select(x != x, x, xsimd::max(x, y));
+  return select(x == x, xsimd::max(x, y), x);
 }
 template <class T>
 ONNXRUN_INLINE Vec<T> min_or_nan(const Vec<T>& x, const Vec<T>& y) noexcept {
-  return select(x != x, x, xsimd::min(x, y));
+  return select(x == x, xsimd::min(x, y), x);
 }
 
 // Brings the line of `address` to the first level cache (prefetch) or the second (prefetch_l2); never faults.

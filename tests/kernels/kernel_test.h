@@ -23,8 +23,8 @@ class IsaTest : public ::testing::TestWithParam<Isa> {
 
  public:
   static Isa strongest() {
-    static const Isa isa = selected_isa();
-    return isa;
+    static const Isa kStrongest = selected_isa();
+    return kStrongest;
   }
   static std::vector<Isa> all() {
     std::vector<Isa> result;

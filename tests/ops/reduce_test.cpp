@@ -1,8 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <vector>
 
 #include "support/op_tester.h"
 
@@ -79,6 +81,14 @@ TEST(Reduce, KeepsLargeExponentsAndNan) {
              .outputs = {numbers(DType::float32, {1}, {kInf})}});
   expect_op({.op = "ReduceMax", .inputs = {floats({3}, {1, nan, 3})}, .outputs = {floats({1}, {nan})}});
   expect_op({.op = "ReduceMin", .inputs = {floats({3}, {1, nan, 3})}, .outputs = {floats({1}, {nan})}});
+  std::vector<float> row(67);
+  for (size_t at = 0; at < row.size(); at += 6) {
+    std::fill(row.begin(), row.end(), 1.0f);
+    row[at] = nan;
+    for (const char* op : {"ReduceMax", "ReduceMin"}) {
+      expect_op({.op = op, .inputs = {floats({67}, row)}, .outputs = {floats({1}, {nan})}});
+    }
+  }
   expect_op({.op = "ReduceMin",
              .inputs = {numbers(DType::boolean, {2}, {1, 0})},
              .outputs = {numbers(DType::boolean, {1}, {0})}});

@@ -1,0 +1,148 @@
+#include "kernels/row/row.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "kernels/channel_block.h"
+#include "kernels/kernel_test.h"
+
+namespace onnxrun::testing {
+namespace {
+
+using RowTest = IsaTest;
+ONNXRUN_FOR_EACH_ISA(RowTest);
+
+constexpr float kGuard = 77;
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+std::vector<float> row(size_t n, float factor) {
+  std::vector<float> values(n + 1, kGuard);
+  for (size_t i = 0; i < n; ++i) values[i] = factor * std::sin(static_cast<float>(i * i + 1));
+  return values;
+}
+
+double larger(double a, double b) { return std::isnan(a) || std::isnan(b) ? std::nan("") : std::max(a, b); }
+
+void expect_same(double got, double want, const char* what, size_t n, size_t i) {
+  EXPECT_TRUE(got == want || (std::isnan(got) && std::isnan(want)))
+      << what << " of " << n << " at " << i << ": " << got << ", not " << want;
+}
+
+TEST_P(RowTest, GathersStridedElements) {
+  for (const ptrdiff_t stride : {1, 2, 3}) {
+    for (size_t n = 0; n < 70; ++n) {
+      auto src = row(n * static_cast<size_t>(stride), 3);
+      if (n > 4) src[(n - 2) * static_cast<size_t>(stride)] = kNan;
+      const auto before = row(n, 2);
+      auto most = before, sum = before;
+      row_kernels().max_strided(most.data(), src.data(), stride, n);
+      row_kernels().add_strided(sum.data(), src.data(), stride, n);
+      for (size_t i = 0; i < n; ++i) {
+        const float x = src[i * static_cast<size_t>(stride)];
+        expect_same(most[i], larger(before[i], x), "max", n, i);
+        expect_same(sum[i], before[i] + x, "sum", n, i);
+      }
+      EXPECT_EQ(most[n], kGuard);
+      EXPECT_EQ(sum[n], kGuard);
+    }
+  }
+}
+
+TEST_P(RowTest, WorksOnVectors) {
+  const size_t width = channel_block();
+  for (const size_t stride : {1, 2, 3}) {
+    for (size_t n = 0; n < 12; ++n) {
+      auto src = row(n * width * stride, 3);
+      if (n > 1) src[width * stride + 1] = kNan;
+      const auto before = row(n * width, 2);
+      const auto scale = row(width, 1.5F), shift = row(width, 0.5F);
+      auto most = before, sum = before;
+      std::vector<float> line(n * width + 1, kGuard), total(width), top(width);
+      row_kernels().max_blocks(most.data(), src.data(), static_cast<ptrdiff_t>(stride), n);
+      row_kernels().add_blocks(sum.data(), src.data(), static_cast<ptrdiff_t>(stride), n);
+      row_kernels().scale_shift_blocks(src.data(), line.data(), n, scale.data(), shift.data());
+      row_kernels().sum_of_blocks(src.data(), total.data(), n);
+      row_kernels().max_of_blocks(src.data(), top.data(), n);
+      for (size_t lane = 0; lane < width; ++lane) {
+        double all = 0, peak = -static_cast<double>(kInfinity);
+        for (size_t i = 0; i < n; ++i) {
+          const size_t at = i * width + lane;
+          const float x = src[i * width * stride + lane];
+          expect_same(most[at], larger(before[at], x), "max", n, at);
+          expect_same(sum[at], before[at] + x, "sum", n, at);
+          const double want = static_cast<double>(src[at]) * static_cast<double>(scale[lane]) + shift[lane];
+          if (std::isnan(want)) {
+            EXPECT_TRUE(std::isnan(line[at]));
+          } else {
+            EXPECT_NEAR(line[at], want, 1e-6);
+          }
+          all += src[at];
+          peak = larger(peak, src[at]);
+        }
+        if (std::isnan(all)) {
+          EXPECT_TRUE(std::isnan(total[lane]));
+        } else {
+          EXPECT_NEAR(total[lane], all, 1e-5);
+        }
+        expect_same(top[lane], peak, "top", n, lane);
+      }
+      EXPECT_EQ(most[n * width], kGuard);
+      EXPECT_EQ(sum[n * width], kGuard);
+      EXPECT_EQ(line[n * width], kGuard);
+    }
+  }
+}
+
+TEST_P(RowTest, ReducesAndScales) {
+  for (size_t n = 0; n < 150; ++n) {
+    const auto src = row(n, 3);
+    std::vector<float> dst(n + 1, kGuard);
+    row_kernels().scale_shift(src.data(), dst.data(), n, 1.25F, -0.5F);
+    double sum = 0, most = -static_cast<double>(kInfinity);
+    for (size_t i = 0; i < n; ++i) {
+      sum += src[i];
+      most = larger(most, src[i]);
+      EXPECT_NEAR(dst[i], static_cast<double>(src[i]) * 1.25 - 0.5, 1e-6) << n << " " << i;
+    }
+    EXPECT_EQ(dst[n], kGuard);
+    EXPECT_NEAR(row_kernels().sum(src.data(), n), sum, 1e-5) << n;
+    expect_same(row_kernels().max(src.data(), n), most, "max", n, 0);
+  }
+}
+
+TEST_P(RowTest, MaximumKeepsNanWhereverItIs) {
+  for (const size_t n : {1, 7, 16, 17, 40, 64, 65}) {
+    for (size_t i = 0; i < n; ++i) {
+      auto src = row(n, 3);
+      src[i] = kNan;
+      EXPECT_TRUE(std::isnan(row_kernels().max(src.data(), n))) << n << " " << i;
+    }
+  }
+}
+
+TEST_P(RowTest, ExponentialsAndTheirSum) {
+  for (size_t n = 0; n < 70; ++n) {
+    for (const bool in_place : {false, true}) {
+      auto src = row(n, 20);
+      if (n > 2) src[n - 1] = -kInfinity;
+      const auto before = src;
+      std::vector<float> other(n + 1, kGuard);
+      float* dst = in_place ? src.data() : other.data();
+      const float got = row_kernels().exp_sum(src.data(), dst, n, 20);
+      double sum = 0;
+      for (size_t i = 0; i < n; ++i) {
+        const double want = std::exp(static_cast<double>(before[i] - 20));
+        sum += want;
+        EXPECT_NEAR(dst[i], want, 1.2e-7 * want) << n << " " << i;
+      }
+      EXPECT_NEAR(got, sum, 1e-6 * sum) << n;
+      EXPECT_EQ(dst[n], kGuard);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace onnxrun::testing
