@@ -51,21 +51,11 @@ class UnblockChannels : public Operator {
   int64_t channels_;
 };
 
-template <class Op>
-void add(OpRegistry& registry, std::string_view name) {
-  registry.add({.domain = "onnxrun",
-                .name = name,
-                .versions = {1},
-                .signature = "X:T -> Y:T",
-                .types = {{.name = "T", .tensors = {DType::float32}}},
-                .create = make_operator<Op>});
-}
-
 }  // namespace
 
 void register_block_channels(OpRegistry& registry) {
-  add<BlockChannels>(registry, "BlockChannels");
-  add<UnblockChannels>(registry, "UnblockChannels");
+  ops::add_blocked<BlockChannels>(registry, "BlockChannels");
+  ops::add_blocked<UnblockChannels>(registry, "UnblockChannels");
 }
 
 }  // namespace onnxrun

@@ -16,7 +16,8 @@ constexpr size_t kResidual = 3;  // input
 constexpr double kNanosecondsPerMultiply = 0.01;
 
 double multiplies(const ConvShape& s) {
-  double product = static_cast<double>(s.batch * s.out_channels) * static_cast<double>(s.in_channels / s.group);
+  const size_t group_in = s.in_channels / s.group;
+  double product = static_cast<double>(s.batch * s.out_channels) * static_cast<double>(group_in);
   for (int axis = 0; axis < 3; ++axis) product *= static_cast<double>(conv_output_extent(s, axis) * s.kernel[axis]);
   return product;
 }
@@ -149,12 +150,7 @@ class BlockedConv : public Operator {
 }  // namespace
 
 void register_blocked_conv(OpRegistry& registry) {
-  registry.add({.domain = "onnxrun",
-                .name = "BlockedConv",
-                .versions = {1},
-                .signature = "X:T, W:T, B:T?, residual:T? -> Y:T",
-                .types = {{.name = "T", .tensors = {DType::float32}}},
-                .create = make_operator<BlockedConv>});
+  ops::add_blocked<BlockedConv>(registry, "BlockedConv", "X:T, W:T, B:T?, residual:T? -> Y:T");
 }
 
 }  // namespace onnxrun

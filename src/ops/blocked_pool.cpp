@@ -126,23 +126,13 @@ class BlockedGlobalPool : public Operator {
   }
 };
 
-template <class Op>
-void add(OpRegistry& registry, std::string_view name) {
-  registry.add({.domain = "onnxrun",
-                .name = name,
-                .versions = {1},
-                .signature = "X:T -> Y:T",
-                .types = {{.name = "T", .tensors = {DType::float32}}},
-                .create = make_operator<Op>});
-}
-
 }  // namespace
 
 void register_blocked_pool(OpRegistry& registry) {
-  add<BlockedMaxPool>(registry, "BlockedMaxPool");
-  add<BlockedAveragePool>(registry, "BlockedAveragePool");
-  add<BlockedGlobalPool<true>>(registry, "BlockedGlobalAveragePool");
-  add<BlockedGlobalPool<false>>(registry, "BlockedGlobalMaxPool");
+  ops::add_blocked<BlockedMaxPool>(registry, "BlockedMaxPool");
+  ops::add_blocked<BlockedAveragePool>(registry, "BlockedAveragePool");
+  ops::add_blocked<BlockedGlobalPool<true>>(registry, "BlockedGlobalAveragePool");
+  ops::add_blocked<BlockedGlobalPool<false>>(registry, "BlockedGlobalMaxPool");
 }
 
 }  // namespace onnxrun

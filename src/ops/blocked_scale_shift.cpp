@@ -2,6 +2,7 @@
 // constants of one element a channel.
 #include "graph/registry.h"
 #include "kernels/row/row.h"
+#include "ops/support/channel_blocks.h"
 #include "ops/support/fused_steps.h"
 
 namespace onnxrun {
@@ -61,12 +62,7 @@ class BlockedScaleShift : public Operator {
 }  // namespace
 
 void register_blocked_scale_shift(OpRegistry& registry) {
-  registry.add({.domain = "onnxrun",
-                .name = "BlockedScaleShift",
-                .versions = {1},
-                .signature = "X:T, scale:T, shift:T -> Y:T",
-                .types = {{.name = "T", .tensors = {DType::float32}}},
-                .create = make_operator<BlockedScaleShift>});
+  ops::add_blocked<BlockedScaleShift>(registry, "BlockedScaleShift", "X:T, scale:T, shift:T -> Y:T");
 }
 
 }  // namespace onnxrun

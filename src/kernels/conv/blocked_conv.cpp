@@ -6,6 +6,7 @@
 #include <functional>
 #include <span>
 
+#include "kernels/conv/conv_kernels.h"
 #include "kernels/dispatch.h"
 #include "kernels/unaligned.h"
 
@@ -19,6 +20,8 @@ size_t channel_block() { return blocked_tile_kernels().block; }
 
 namespace {
 
+using conv_detail::ceil_div;
+
 using Copy = BlockedConvPlan::Copy;
 
 constexpr size_t kVectors = 2;                  // output blocks of a panel
@@ -30,8 +33,6 @@ constexpr size_t kFewWeightBytes = size_t{256} * 1024;
 constexpr size_t kMaxSkippedTaps = 64;
 constexpr size_t kPrefetchingCalls = 16;
 constexpr size_t kMinCopiedFloats = size_t{16} * 1024;  // of a tile of the copy
-
-constexpr size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
 
 size_t tap_count(const ConvShape& s) { return s.kernel[0] * s.kernel[1] * s.kernel[2]; }
 

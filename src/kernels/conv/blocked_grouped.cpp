@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/conv/conv_kernels.h"
 #include "kernels/dispatch.h"
 
 namespace onnxrun {
@@ -10,10 +11,10 @@ ONNXRUN_DECLARE_TABLE(BlockedGroupedKernels, kBlockedGroupedKernels)
 
 namespace {
 
+using conv_detail::ceil_div;
+
 constexpr double kMinTileOperations = 1 << 17;  // multiply-adds: 5 to 20 microseconds
 constexpr size_t kMaxTiles = 64;
-
-constexpr size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
 
 // The taps of output position `at` that read the input: [first, last).
 struct TapRange {

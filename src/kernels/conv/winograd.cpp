@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/cpu_features.h"
+#include "kernels/conv/conv_kernels.h"
 #include "kernels/dispatch.h"
 
 namespace onnxrun {
@@ -12,6 +13,8 @@ ONNXRUN_DECLARE_TABLE(WinogradKernels, kWinograd4Kernels)
 
 namespace {
 
+using conv_detail::ceil_div;
+
 constexpr size_t kVectors = 2;  // output blocks of a panel
 constexpr size_t kTap = 3;
 constexpr size_t kMinParts = 8;  // of an image, for threads to share
@@ -19,8 +22,6 @@ constexpr size_t kMaxParts = 64;
 constexpr size_t kInputBytes = size_t{512} * 1024;   // of a part's transformed input: stays in the second level cache
 constexpr size_t kFewWeightBytes = size_t{1} << 20;  // transformed: read again for each part of the input
 constexpr size_t kInputTileFloats = size_t{32} * 1024;
-
-constexpr size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
 
 // Planes whose distance is a multiple of a page would meet in the same sets of the cache.
 size_t plane_step(size_t floats) {

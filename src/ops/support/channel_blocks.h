@@ -2,7 +2,7 @@
 // kernels/conv/blocked_conv.h.
 #pragma once
 
-#include "graph/type.h"
+#include "graph/registry.h"
 
 namespace onnxrun::ops {
 
@@ -22,6 +22,17 @@ inline DimShape plain_shape(const DimShape& blocked, const Dim& channels) {
 
 inline Shape plain_shape(const Shape& blocked, int64_t channels) {
   return plain_shape(DimShape(blocked), Dim(channels)).concrete();
+}
+
+// Adds a float32 operator of the domain onnxrun.
+template <class Op>
+void add_blocked(OpRegistry& registry, std::string_view name, std::string_view signature = "X:T -> Y:T") {
+  registry.add({.domain = "onnxrun",
+                .name = name,
+                .versions = {1},
+                .signature = signature,
+                .types = {{.name = "T", .tensors = {DType::float32}}},
+                .create = make_operator<Op>});
 }
 
 }  // namespace onnxrun::ops
