@@ -117,10 +117,6 @@ const OperatorEntry* OpRegistry::find(std::string_view domain, std::string_view 
   return after == versions->second.begin() ? nullptr : std::prev(after)->second.get();
 }
 
-bool OpRegistry::has_any(std::string_view domain, std::string_view name) const {
-  return table_.find(std::pair(std::string(domain), std::string(name))) != table_.end();
-}
-
 std::vector<const OperatorEntry*> OpRegistry::entries() const {
   std::vector<const OperatorEntry*> list;
   for (const auto& [name, versions] : table_) {

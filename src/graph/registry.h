@@ -68,7 +68,6 @@ class OpRegistry {
 
   // The entry in force at `opset`; null where there is none.
   const OperatorEntry* find(std::string_view domain, std::string_view name, int64_t opset) const;
-  bool has_any(std::string_view domain, std::string_view name) const;
 
   // Every entry, by domain, name and version.
   std::vector<const OperatorEntry*> entries() const;

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "base/checked.h"
-
 namespace onnxrun {
 
 bool DimShape::is_concrete() const noexcept {
@@ -126,14 +124,6 @@ Type join(const Type& a, const Type& b) {
   }
   if (a.element && b.element) joined.element = std::make_shared<const Type>(join(*a.element, *b.element));
   return joined;
-}
-
-size_t TensorType::storage_bytes() const {
-  if (layout.is_plain() || shape.rank() < 2) return shape.checked_bytes(dtype);
-  Shape padded = shape;
-  padded[1] = static_cast<int64_t>(align_up(static_cast<size_t>(shape[1]), static_cast<size_t>(layout.block)));
-  for (size_t axis = 2; axis < shape.rank(); ++axis) padded[axis] += 2 * layout.halo;
-  return padded.checked_bytes(dtype);
 }
 
 }  // namespace onnxrun

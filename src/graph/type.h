@@ -82,25 +82,13 @@ Type join(const Type& a, const Type& b);
 using Content = std::vector<Dim>;
 inline constexpr int64_t kMaxContentElements = 256;
 
-// Where the elements of a tensor lie in its storage: plain row-major, or [N, C/block, H + halo, W + halo, block] with
-// `block` channels side by side and `halo` zero rows and columns around each map.
-struct Layout {
-  int block = 1;
-  int halo = 0;
-
-  bool is_plain() const noexcept { return block == 1 && halo == 0; }
-  friend bool operator==(const Layout&, const Layout&) = default;
-};
-
 // A tensor's type at plan time: everything is a number.
 struct TensorType {
   DType dtype = DType::undefined;
   Shape shape;
-  Layout layout;
 
   int64_t elements() const noexcept { return shape.elements(); }
-  // Bytes of the storage, with the layout's padding.
-  size_t storage_bytes() const;
+  size_t bytes() const { return shape.checked_bytes(dtype); }
   std::string to_string() const { return std::string(dtype_name(dtype)) + shape.to_string(); }
 };
 

@@ -48,7 +48,7 @@ class ConstantOfShape : public Operator {
   }
 
   void plan(PlanContext& context) const override {
-    const auto bytes = static_cast<int64_t>(context.output(0).storage_bytes());
+    const auto bytes = static_cast<int64_t>(context.output(0).bytes());
     const DType dtype = value_.dtype();
     if (is_packed(dtype)) {
       uint8_t pattern = 0;

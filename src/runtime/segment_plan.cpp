@@ -256,7 +256,7 @@ class SegmentPlanner {
   static void check_sizes(const Step& step) {
     for (const Operand& operand : step.operands) {
       if (operand.home == Home::none || operand.constant) continue;
-      const size_t bytes = operand.type.storage_bytes();
+      const size_t bytes = operand.type.bytes();
       if (bytes > memory_limit()) {
         throw Error(ErrorCode::limit, "a tensor of type " + operand.type.to_string() + " needs " +
                                           std::to_string(bytes) + " bytes, the memory limit is " +
@@ -301,7 +301,7 @@ class SegmentPlanner {
       memory.last = std::max(plan.made, plan.last_use);
       memory.needs_slot = plan.needs_slot;
       const Type& type = fact(id).type;
-      if (type.is_concrete_tensor()) memory.bytes = concrete(type).storage_bytes();
+      if (type.is_concrete_tensor()) memory.bytes = concrete(type).bytes();
     }
     for (size_t index = 0; index < plan_->steps.size(); ++index) {
       Step& step = plan_->steps[index];
@@ -374,7 +374,7 @@ class SegmentPlanner {
     const ValueId into = value(output).root;
     const StoragePlan& memory = storages_[static_cast<size_t>(root)];
     const StoragePlan& target = storages_[static_cast<size_t>(into)];
-    const bool whole = value(operand.value).offset == 0 && memory.bytes == operand.type.storage_bytes();
+    const bool whole = value(operand.value).offset == 0 && memory.bytes == operand.type.bytes();
     if (root == into || memory.pinned || target.pinned || memory.needs_slot || !whole) return;
     if (memory.overwritten > index || (memory.last > index && target.overwritten > index)) return;
     const size_t offset = value(output).offset + placement.byte_offset;

@@ -95,7 +95,7 @@ void plan_transposed(PlanContext& context, size_t i, size_t j, const StridedCopy
 // Elements that share bytes: one thread, one element at a time. The block must fill the output.
 void plan_packed(PlanContext& context, size_t i, size_t j, const StridedCopy& copy) {
   const int bits = bit_size(context.output(j).dtype);
-  const size_t last_byte = context.output(j).storage_bytes() - 1;
+  const size_t last_byte = context.output(j).bytes() - 1;
   context.phase(1, static_cast<double>(context.output(j).elements()) * 3, [=](const TileContext& tile) {
     const auto* src = tile.input<uint8_t>(i);
     auto* dst = tile.output<uint8_t>(j);
