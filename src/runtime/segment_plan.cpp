@@ -208,7 +208,7 @@ class SegmentPlanner {
 
   static TensorType concrete(const Type& type) {
     if (!type.is_concrete_tensor()) return {};
-    return {type.dtype, type.shape.concrete(), {}};
+    return {type.dtype, type.shape.concrete()};
   }
 
   void make_steps() {
