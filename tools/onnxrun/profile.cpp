@@ -51,8 +51,8 @@ class Totals {
     if (by_ == "shape") key = op_type(time.step) + "\n" + time.step.implementation + "\n" + type;
     const auto [place, is_new] = index_.try_emplace(key, rows_.size());
     if (is_new) {
-      rows_.push_back({by_ == "node" ? time.step.node : op_type(time.step), time.step.implementation,
-                       by_ == "op" ? "" : type});
+      rows_.push_back(
+          {by_ == "node" ? time.step.node : op_type(time.step), time.step.implementation, by_ == "op" ? "" : type});
     }
     Row& row = rows_[place->second];
     ++row.calls;
@@ -93,9 +93,14 @@ void print(const ProfileCommand& command, const std::vector<Row>& rows, size_t r
                       {"us", row.microseconds},
                       {"share", total > 0 ? row.microseconds / total : 0}});
     }
-    const nlohmann::ordered_json json = {{"schema", 1},        {"model", command.model.model}, {"threads", info.threads},
-                                         {"isa", info.isa},    {"runs", runs},                 {"us", total},
-                                         {"by", command.by},   {"rows", std::move(list)}};
+    const nlohmann::ordered_json json = {{"schema", 1},
+                                         {"model", command.model.model},
+                                         {"threads", info.threads},
+                                         {"isa", info.isa},
+                                         {"runs", runs},
+                                         {"us", total},
+                                         {"by", command.by},
+                                         {"rows", std::move(list)}};
     std::printf("%s\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     return;
   }

@@ -5,10 +5,11 @@
 #include <cstring>
 #include <functional>
 #include <span>
+#include <vector>
 
 #include "kernels/conv/conv_kernels.h"
 #include "kernels/dispatch.h"
-#include "kernels/unaligned.h"
+#include "kernels/transpose/transpose.h"
 
 namespace onnxrun {
 
@@ -458,15 +459,19 @@ void pack_blocked_weights(const BlockedConvPlan& plan, const float* weights, flo
     const size_t width = std::min(kVectors, plan.out_blocks - panel * kVectors) * b;
     const size_t channel = panel * kVectors * b;
     const size_t lanes = std::min(width, group_out - channel);
-    const UnalignedFloat* from = weights + (group * group_out + channel) * group_in * taps;
-    float* to = dst + (group * plan.out_blocks * b + channel) * plan.k;
     const size_t source_k = group_in * taps;
-    for (size_t c = 0; c < group_in; ++c) {
-      const size_t first = c / plan.src_block * plan.src_block;
+    const float* from = weights + (group * group_out + channel) * source_k;
+    float* to = dst + (group * plan.out_blocks * b + channel) * plan.k;
+    // [lane][channel of the block][tap] becomes [channel][tap][lane], then [tap][channel][lane].
+    std::vector<float> rows(plan.src_block * taps * width);
+    for (size_t first = 0; first < group_in; first += plan.src_block, to += plan.src_block * taps * width) {
+      const size_t count = std::min(plan.src_block, group_in - first);
+      transpose_f32()(from + first * taps, static_cast<ptrdiff_t>(source_k), lanes, count * taps, rows.data(),
+                      static_cast<ptrdiff_t>(width));
       for (size_t tap = 0; tap < taps; ++tap) {
-        float* row = to + (first * taps + tap * plan.src_block + (c - first)) * width;
-        for (size_t lane = 0; lane < lanes; ++lane) row[lane] = from[lane * source_k + c * taps + tap];
-        std::fill(row + lanes, row + width, 0.0f);
+        for (size_t c = 0; c < count; ++c) {
+          std::copy_n(&rows[(c * taps + tap) * width], width, to + (tap * plan.src_block + c) * width);
+        }
       }
     }
   }
@@ -523,10 +528,8 @@ void block_channels(const float* src, float* dst, size_t channels, size_t positi
     const size_t count = std::min(b, channels - first);
     const float* from = src + (map / blocks * channels + first) * positions;
     float* to = dst + map * positions * b;
-    for (size_t i = 0; i < positions; ++i, to += b) {
-      for (size_t c = 0; c < count; ++c) to[c] = from[c * positions + i];
-      for (size_t c = count; c < b; ++c) to[c] = 0;
-    }
+    transpose_f32()(from, static_cast<ptrdiff_t>(positions), count, positions, to, static_cast<ptrdiff_t>(b));
+    for (size_t i = 0; count < b && i < positions; ++i) std::fill(to + i * b + count, to + (i + 1) * b, 0.0F);
   }
 }
 
@@ -539,9 +542,7 @@ void unblock_channels(const float* src, float* dst, size_t channels, size_t posi
     const size_t count = std::min(b, channels - first);
     const float* from = src + map * positions * b;
     float* to = dst + (map / blocks * channels + first) * positions;
-    for (size_t c = 0; c < count; ++c) {
-      for (size_t i = 0; i < positions; ++i) to[c * positions + i] = from[i * b + c];
-    }
+    transpose_f32()(from, static_cast<ptrdiff_t>(b), positions, count, to, static_cast<ptrdiff_t>(positions));
   }
 }
 

@@ -1,9 +1,13 @@
 #include "kernels/gemm/gemm.h"
 
 #include "kernels/gemm/micro_kernel.h"
+#include "kernels/transpose/transpose.h"
 #include "kernels/unary/epilogue_row.h"
 
 namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
+
+extern const TransposeF32 kTransposeF32;
+
 namespace {
 
 // Between two visits of C so many steps of k, that a stretch of a panel stays in the first level cache.
@@ -29,6 +33,12 @@ void pack_b(const T* b, ptrdiff_t row_stride, ptrdiff_t col_stride, size_t k, si
     const T* src = b + static_cast<ptrdiff_t>(panel * kColumns) * col_stride;
     T* to = dst + panel * kColumns * k;
     const size_t columns = smaller(kColumns, n - panel * kColumns);
+    if constexpr (sizeof(T) == sizeof(float)) {
+      if (row_stride == 1 && columns == kColumns) {
+        kTransposeF32(src, col_stride, columns, k, to, static_cast<ptrdiff_t>(kColumns));
+        continue;
+      }
+    }
     for (size_t p = 0; p < k; p += kRowsAtOnce) {
       const size_t rows = smaller(kRowsAtOnce, k - p);
       if (columns == kColumns && col_stride == 1) {
