@@ -137,6 +137,7 @@ void plan_rows(BlockedConvPlan& plan) {
     plan.row_length = rows == 1 ? positions : ceil_div(ceil_div(positions, rows), most) * most;
     plan.row_count = ceil_div(positions, plan.row_length);
     plan.pixels = cut(plan.row_length, most);
+    plan.last_pixels = cut(positions - (plan.row_count - 1) * plan.row_length, most);
     return;
   }
   plan.row_length = plan.output[2];
@@ -148,6 +149,7 @@ void plan_rows(BlockedConvPlan& plan) {
     plan.paired = true;
     plan.pixels = pairs;
   }
+  plan.last_pixels = plan.pixels;
   const size_t taps = tap_count(s);
   const bool few = taps > 1 && taps <= kMaxSkippedTaps && plan.copy != Copy::none;
   plan.skip_rows = few && (s.pad_begin[0] > 0 || s.pad_begin[1] > 0 || s.pad_end[0] > 0 || s.pad_end[1] > 0);
@@ -336,11 +338,12 @@ class TileRun {
     const auto* functions =
         plan_.src_block == 1 ? plan_.kernels->plain[vectors - 1] : plan_.kernels->single[vectors - 1];
     const bool together = rows == 2 && vectors == 2;
+    const auto& widths = row + 1 == plan_.row_count ? plan_.last_pixels : plan_.pixels;
     for (size_t r = 0; r < (together ? 1 : rows); ++r) {
       const float* from = src + static_cast<ptrdiff_t>(r) * tile_.src_row_step;
       size_t column = 0;
       for (size_t i = 0; column < length; ++i) {
-        const size_t pixels = std::min<size_t>(plan_.pixels[i], length - column);
+        const size_t pixels = widths[i];
         if (plan_.skip_columns) keep_taps(row + r, together ? 2 : 1, column, pixels);
         const size_t at = (begin + r * plan_.row_length + column) * b;
         tile_.src = from + column * plan_.src_block;
