@@ -69,7 +69,7 @@ struct SessionInfo {
   double load_milliseconds = 0;
   size_t packed_bytes = 0;    // weights in the form that kernels read
   size_t constant_bytes = 0;  // folded constants
-  size_t arena_bytes = 0;     // of the newest plan; 0 before the first run of a model with symbolic shapes
+  size_t arena_bytes = 0;     // of the newest plan; before the first run of a model with symbolic shapes, of a likely one
   std::vector<PassReport> passes;
 };
 
@@ -96,7 +96,7 @@ class ONNXRUN_API Session {
                          const RunOptions& options = {}) const;
 
   SessionInfo info() const;
-  // The steps of the newest plan; empty before the first run of a model with symbolic shapes.
+  // The steps of the newest plan; before the first run of a model with symbolic shapes, of likely ones or none.
   std::vector<StepInfo> steps() const;
 
  private:

@@ -24,8 +24,8 @@ struct BlockedGroupedPlan {
   size_t block = 0;
   size_t width = 0;  // channels of a group
   size_t row_tile = 0, row_tiles = 0;
-  bool padded = false;     // rows are copied
-  size_t source_width = 0;  // columns of a copied row
+  bool padded = false;                    // rows are copied
+  size_t source_width = 0;                // columns of a copied row
   size_t inner_begin = 0, inner_end = 0;  // columns whose taps are all inside the input
 };
 

@@ -96,18 +96,20 @@ class PackedProduct {
                          std::to_string(product_.b_row_stride) + " " + std::to_string(product_.b_col_stride) + " " +
                          std::to_string(product_.alpha);
     for (const size_t offset : matrices_) format += " " + std::to_string(offset);
+    constexpr size_t kPanels = 8;  // of a unit
     const size_t panels = kernel_.panel_count(product_.n);
-    auto pack_units = [kernel = &kernel_, product = product_, matrices = matrices_, size = packed_size_, panels](
+    const size_t units = (panels + kPanels - 1) / kPanels;
+    auto pack_units = [kernel = &kernel_, product = product_, matrices = matrices_, size = packed_size_, panels, units](
                           const Tensor& tensor, std::byte* dst, size_t begin, size_t end) {
       for (size_t unit = begin; unit < end; ++unit) {
-        const size_t matrix = unit / panels;
-        const size_t panel = unit % panels;
-        pack(*kernel, product, static_cast<const T*>(tensor.data()) + matrices[matrix], panel, panel + 1,
-             reinterpret_cast<T*>(dst) + matrix * size);
+        const size_t matrix = unit / units;
+        const size_t panel = unit % units * kPanels;
+        pack(*kernel, product, static_cast<const T*>(tensor.data()) + matrices[matrix], panel,
+             std::min(panels, panel + kPanels), reinterpret_cast<T*>(dst) + matrix * size);
       }
     };
     return reinterpret_cast<const T*>(context_.packed_later(1, format, packed_size_ * matrices_.size() * sizeof(T),
-                                                            {panels * matrices_.size(), std::move(pack_units)}));
+                                                            {units * matrices_.size(), std::move(pack_units)}));
   }
 
   void add_packing() {
