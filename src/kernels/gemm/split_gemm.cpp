@@ -20,7 +20,6 @@ namespace {
 constexpr size_t kMaxTileRows = 256;
 constexpr size_t kMaxPartsBytes = size_t{8} << 20;
 constexpr size_t kDepthBytes = 3 * kSplitRows * kSplitDepth * sizeof(uint16_t);  // the parts of 32 x 32 numbers
-constexpr size_t kMaxStretch = 16;                                               // as in split_gemm_kernel.h
 
 const SplitGemmKernels* testing_kernels = nullptr;
 
@@ -127,7 +126,7 @@ GemmTiling split_gemm_tiling(size_t rows, size_t n, size_t k, int nr) {
 
 size_t split_gemm_scratch(size_t rows, size_t panels, int nr) {
   const size_t columns = align_up(panels * static_cast<size_t>(nr), 16);
-  return kMaxStretch * kDepthBytes + sizeof(uint32_t) * align_up(panels, 16) +
+  return kSplitStretch * kDepthBytes + sizeof(uint32_t) * align_up(panels, 16) +
          sizeof(float) * align_up(rows, kSplitRows) * columns;
 }
 

@@ -17,6 +17,9 @@ namespace onnxrun {
 // that are not finite, their product is that of the dense kernels. Subnormal numbers, parts and sums are zero.
 inline constexpr size_t kSplitRows = 32;   // rows of a block of A: two tiles
 inline constexpr size_t kSplitDepth = 32;  // k that a tile covers: 16 pairs (k, k + 16)
+// Depths that are summed in tiles before the sums are added to C: what they read of A and B stays in the second level
+// cache, and the shorter the more exact.
+inline constexpr size_t kSplitStretch = 16;
 
 // The parts of some rows of A.
 struct SplitA {

@@ -8,11 +8,9 @@
 namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
 
 // Tiles has, all static:
-//   configure(), release()                                              around everything else
+//   configure(), release()     around everything else
 //   zero<tile>(), load<tile>(src, row_bytes), store<tile>(dst, row_bytes)
-//   multiply_add<sum, a, b>()   sum[i][j] += the sum over p of a[i][2p] b[p][2j] + a[i][2p + 1] b[p][2j + 1]: floats
-//   from
-//                               bfloat16
+//   multiply_add<sum, a, b>()  floats sum[i][j] += the sum over p < 16 of a[i][2p] b[p][2j] + a[i][2p + 1] b[p][2j + 1]
 template <class Tiles>
 struct SplitGemm {
   static constexpr size_t kEdge = 16;                   // rows of a tile, floats of its row
@@ -20,9 +18,6 @@ struct SplitGemm {
   static constexpr size_t kPart = 2 * kTile;            // of two tiles side by side
   static constexpr size_t kDepthParts = 3 * kPart;      // of one depth of a block of rows or columns
   static constexpr size_t kBlockColumns = 2 * kEdge;
-  // Depths that are summed in tiles before the sums are added to C: what they read of A and B stays in the second level
-  // cache, and the shorter the more exact.
-  static constexpr size_t kMaxStretch = 16;
   static constexpr size_t kTileRowBytes = 64;
   static_assert(kEdge % kLanes<float> == 0);
 
@@ -100,7 +95,7 @@ struct SplitGemm {
     const SplitGemmArgs& args;
     size_t m_begin, m_end, panel_begin, panel_end;
     size_t nr;
-    uint16_t* b = nullptr;        // [kMaxStretch] depths of a block of columns
+    uint16_t* b = nullptr;        // [kSplitStretch] depths of a block of columns
     uint32_t* largest = nullptr;  // magnitude in B's panels, as a float's bits
     float* c = nullptr;           // [rows up to a whole block][columns up to a whole tile]
     size_t c_stride = 0;
@@ -286,13 +281,13 @@ struct SplitGemm {
     Work work{args, m_begin, m_end, panel_begin, panel_end, static_cast<size_t>(args.dense->nr)};
     const auto up = [](size_t count) { return (count + kEdge - 1) / kEdge * kEdge; };
     work.b = reinterpret_cast<uint16_t*>(scratch);
-    work.largest = reinterpret_cast<uint32_t*>(work.b + kMaxStretch * kDepthParts);
+    work.largest = reinterpret_cast<uint32_t*>(work.b + kSplitStretch * kDepthParts);
     work.c = reinterpret_cast<float*>(work.largest + up(work.panels()));
     work.c_stride = up(work.columns());
     for (size_t panel = 0; panel < work.panels(); ++panel) work.largest[panel] = 0;
 
     const size_t depths = args.depths();
-    const size_t stretches = (depths + kMaxStretch - 1) / kMaxStretch;
+    const size_t stretches = (depths + kSplitStretch - 1) / kSplitStretch;
     const size_t stretch = (depths + stretches - 1) / stretches;
     Tiles::configure();
     for (size_t begin = 0; begin < depths; begin += stretch) {
