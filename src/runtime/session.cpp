@@ -147,11 +147,12 @@ class Session::Impl {
     if (!problems.empty()) refuse(problems);
     std::vector<std::string> warnings;
     infer_graph(*graph_, options.dims, warnings);
-    const PassContext context{operators(), evaluate_node, static_cast<int64_t>(channel_block())};
+    const PlanOptions plan{options.precision, options.opt_level == 0, options.keep_denormals};
+    const auto evaluate = [&](const Graph& graph, const Node& node) { return evaluate_node(graph, node, plan); };
+    const PassContext context{operators(), evaluate, static_cast<int64_t>(channel_block())};
     passes_ = run_passes(*graph_, context,
                          {options.opt_level, options.disabled_passes, options.verify_passes, options.dims}, warnings);
     describe_interface();
-    const PlanOptions plan{options.precision, options.opt_level == 0, options.keep_denormals};
     program_ = std::make_unique<Program>(*graph_, ProgramEnvironment{plan, store_, pool_});
     load_milliseconds_ = milliseconds_since(begin);
   }
