@@ -3,6 +3,7 @@
 
 #include "base/dispatch_dtype.h"
 #include "base/narrow_float.h"
+#include "graph/registry.h"
 #include "ops/support/elementwise.h"
 
 namespace onnxrun {

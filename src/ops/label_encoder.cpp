@@ -4,6 +4,7 @@
 // https://onnx.ai/onnx/operators/onnx_aionnxml_CategoryMapper.html, the last of equal keys.
 #include <numeric>
 
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/label_map.h"
 #include "ops/support/scores.h"

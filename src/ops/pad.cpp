@@ -1,8 +1,10 @@
 // Pad: https://onnx.ai/onnx/operators/onnx__Pad.html, versions 1 (paddings), 2 (pads as attribute), 11 (inputs), 13, 18
 // (axes), 19 (wrap), 21, 23, 24, 25. Negative pads crop; the modes then continue what is left, as often as it takes.
+#include <algorithm>
 #include <cstring>
 
 #include "base/packed.h"
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/axes_source.h"
 #include "ops/support/convert.h"

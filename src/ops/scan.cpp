@@ -1,5 +1,8 @@
 // Scan: https://onnx.ai/onnx/operators/onnx__Scan.html, versions 8 (a batch, sequence_lens), 9 (axes, output
 // directions), 11, 16, 19, 21, 23, 24, 25. Behind the end of a short sequence version 8 gives zeros.
+#include <algorithm>
+
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/axis_copy.h"
 #include "ops/support/loop_body.h"

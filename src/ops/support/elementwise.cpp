@@ -1,6 +1,7 @@
 #include "ops/support/elementwise.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "base/dispatch_dtype.h"
 #include "ops/support/strided_loop.h"
