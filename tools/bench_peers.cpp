@@ -352,7 +352,10 @@ int main(int argc, char** argv) {
   CLI::App app("Measures onnxrun beside another runtime's shared library");
   app.add_option("library", command.library, "The other runtime, which has ONNX Runtime's C API")->required();
   app.add_option("models", command.models, "Models")->required();
-  app.add_option("--threads", command.threads, "Threads of each side")->delimiter(',')->capture_default_str();
+  app.add_option("--threads", command.threads, "Threads of each side")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->capture_default_str();
   app.add_option("--seconds", command.seconds, "Time of each side, model and number of threads")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

@@ -35,15 +35,15 @@ if [ -z "$library" ]; then
     npm install --prefix "$cache" --ignore-scripts --no-audit --no-fund "onnxruntime-node@$version" >&2
   fi
 fi
-cmake --preset bench >/dev/null
-cmake --build --preset bench --target bench_peers zoo_materialize >&2
-models=build/bench/models
+cmake --preset release >/dev/null
+cmake --build --preset release --target bench_peers zoo_materialize >&2
+models=build/models
 mkdir -p "$models"
 files=()
 for argument in "${arguments[@]}"; do
   if [ -d "$argument" ]; then
     file=$models/$(basename "$argument").onnx
-    [ "$file" -nt "$argument/weights.json" ] || build/bench/bin/zoo_materialize "$models" "${argument%/}" >&2
+    [ "$file" -nt "$argument/weights.json" ] || build/release/bin/zoo_materialize "$models" "${argument%/}" >&2
     files+=("$file")
   else
     files+=("$argument")
@@ -52,6 +52,6 @@ done
 page=$(mktemp)
 trap 'rm -f "$page"' EXIT
 status=0
-build/bench/bin/bench_peers "${options[@]}" "$library" "${files[@]}" | tee "$page" || status=$?
+build/release/bin/bench_peers "${options[@]}" "$library" "${files[@]}" | tee "$page" || status=$?
 if [ -n "$out" ]; then cp "$page" "$out"; fi
 exit $status
