@@ -290,6 +290,14 @@ std::string processor_name() {
   return "an unknown processor";
 }
 
+constexpr const char* kTableHead = R"(Both with their default options on the same inputs, in turn in one process.
+The ratio is the peer's time by ours, of the medians and of the minima of all runs: above 1, onnxrun is faster.
+Load is the making of a session; memory the most that a process holds which loads the model and runs it once.
+
+| model | threads | ours ms | peer ms | ratio | of minima | load ms | peer's | memory MB | peer's |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+)";
+
 Numbers print_head(Job& job) {
   const Peer peer(job.library);
   const onnxrun::SessionInfo ours = job.load_ours().info();
@@ -300,14 +308,7 @@ Numbers print_head(Job& job) {
   std::printf("Measured by `tools/bench_peers.sh` on %s: %s, %u processors, %s; onnxrun %s.\n\n", date,
               processor_name().c_str(), std::thread::hardware_concurrency(), ours.isa.c_str(),
               std::string(onnxrun::version()).c_str());
-  std::printf(
-      "Both with their default options on the same inputs, in turn in one process; the ratio is the peer's time by "
-      "ours, of\n"
-      "the medians and of the minima of all runs: above 1, onnxrun is faster. Load is the making of a session, memory "
-      "the\n"
-      "most that a process holds which loads the model and runs it once.\n\n");
-  std::printf("| model | threads | ours ms | peer ms | ratio | of minima | load ms | peer's | memory MB | peer's |\n");
-  std::printf("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+  std::fputs(kTableHead, stdout);
   std::fflush(stdout);
   return {};
 }

@@ -49,6 +49,7 @@ counted() {
   read -r p _ f _ s _ <<<"$line"
   add "$p" "$f" "$s"
   echo "$line  $((SECONDS - start)) s"
+  [ "$s" -eq 0 ] || grep '^skipped' "$log" | head -n 10
   [ "$f" -eq 0 ] || grep -E '^(failed|\*\*\*|The following|	 *[0-9]+ - )' "$log" | head -n 40
   [ "$f" -eq 0 ]
 }

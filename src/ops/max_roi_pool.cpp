@@ -14,7 +14,7 @@ namespace {
 
 template <class T>
 T larger(T x, T best) {
-  return (x > best) | (x != x) ? x : best;
+  return x > best || x != x ? x : best;
 }
 
 template <class T>

@@ -137,7 +137,7 @@ class Pad : public Operator {
     const TensorType& output = context.output(0);
     if (output.elements() == 0) return context.phase(0, 0, [](const TileContext&) {});
     const Geometry geometry = make_geometry(context);
-    const auto row_elements = static_cast<double>(output.elements() / geometry.row_count);
+    const int64_t row_elements = output.elements() / geometry.row_count;
     if (is_packed(output.dtype)) return plan_packed(context, geometry);
     ops::dispatch_width(output.dtype, [&]<class T>() {
       T fill{};
@@ -145,7 +145,7 @@ class Pad : public Operator {
         if (value_ != 0) ops::make_convert(DType::float32, output.dtype)(&value_, &fill, 0, 1);
       }
       const bool has_fill = context.has_input(2);
-      context.range(geometry.row_count, row_elements * sizeof(T) * 0.1 + 10,
+      context.range(geometry.row_count, static_cast<double>(row_elements) * sizeof(T) * 0.1 + 10,
                     [=](const TileContext& tile, int64_t begin, int64_t end) {
                       pad_rows<T>(geometry, tile.input<T>(0), tile.output<T>(0), has_fill ? *tile.input<T>(2) : fill,
                                   begin, end);
