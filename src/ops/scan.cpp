@@ -22,7 +22,7 @@ std::vector<int64_t> read_list(AttributeReader& attributes, const char* name, si
   return list;
 }
 
-Tensor without_axis(Tensor tensor, size_t axis) {
+Tensor without_axis(const Tensor& tensor, size_t axis) {
   Shape shape = tensor.shape();
   shape.erase(axis);
   return tensor.reshaped(shape);
@@ -158,6 +158,7 @@ class Scan : public Operator {
       for (size_t k = 0; k < scanned.size(); ++k) scanned[k].push_back(std::move(outputs[states_ + k].tensor()));
     }
     std::vector<Tensor> results;
+    results.reserve(states.size() + scanned.size());
     for (Value& state : states) results.push_back(std::move(state.tensor()));
     for (size_t k = 0; k < scanned.size(); ++k) {
       if (output_reversed_[k] != 0) std::reverse(scanned[k].begin(), scanned[k].end());
