@@ -32,4 +32,9 @@ inline void count_operations(benchmark::State& state, double operations_per_iter
       benchmark::Counter(operations_per_iteration, benchmark::Counter::kIsIterationInvariantRate);
 }
 
+// A counter of the bytes that an iteration must read and write; shown as G/s.
+inline void count_bytes(benchmark::State& state, double bytes_per_iteration) {
+  state.counters["B/s"] = benchmark::Counter(bytes_per_iteration, benchmark::Counter::kIsIterationInvariantRate);
+}
+
 }  // namespace onnxrun::bench

@@ -1,5 +1,6 @@
 // The layers of ResNet-18 and ResNet-50 and of depthwise, grouped and dilated networks, by each algorithm that takes
-// them. The argument `cold` makes the weights arrive from memory, as they do in a network.
+// them, and by oneDNN in its own layouts. The argument `cold` makes the weights arrive from memory, as they do in a
+// network.
 #include <functional>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "kernels/conv/blocked_grouped.h"
 #include "kernels/conv/conv.h"
 #include "kernels/conv/winograd.h"
+#include "onednn.h"
 
 namespace onnxrun::bench {
 namespace {
@@ -137,6 +139,32 @@ void conv(benchmark::State& state, const Layer& layer, const std::function<Form(
   count_operations(state, 2.0 * static_cast<double>(layer.out * positions * k));
 }
 
+#ifdef ONNXRUN_BENCH_ONEDNN
+void onednn(benchmark::State& state, const Layer& layer) {
+  using Conv = dnnl::convolution_forward;
+  using Tag = dnnl::memory::format_tag;
+  const auto in = static_cast<int64_t>(layer.in), out = static_cast<int64_t>(layer.out);
+  const auto group = static_cast<int64_t>(layer.group), kernel = static_cast<int64_t>(layer.kernel);
+  const auto size = static_cast<int64_t>(layer.size);
+  const auto output = static_cast<int64_t>(conv_output_extent(shape_of(layer), 1));
+  const dnnl::memory::desc weights = layer.group > 1
+                                         ? onednn_floats({group, out / group, in / group, kernel, kernel}, Tag::any)
+                                         : onednn_floats({out, in, kernel, kernel}, Tag::any);
+  const auto pair = [](size_t value) { return dnnl::memory::dims(2, static_cast<int64_t>(value)); };
+  const Conv::primitive_desc plan({dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_auto,
+                                   onednn_floats({1, in, size, size}, Tag::any), weights, onednn_floats({out}, Tag::a),
+                                   onednn_floats({1, out, output, output}, Tag::any), pair(layer.stride),
+                                   pair(layer.dilation - 1), pair(layer.pad), pair(layer.pad)},
+                                  onednn_engine());
+  run_onednn(state, Conv(plan),
+             {{DNNL_ARG_SRC, plan.src_desc()},
+              {DNNL_ARG_WEIGHTS, plan.weights_desc()},
+              {DNNL_ARG_BIAS, plan.bias_desc()},
+              {DNNL_ARG_DST, plan.dst_desc()}});
+  count_operations(state, 2.0 * static_cast<double>(out * output * output * (in / group) * kernel * kernel));
+}
+#endif
+
 void add(const Layer& layer, const std::string& name, const std::function<Form(const ConvShape&)>& make) {
   for (const bool cold : {false, true}) {
     benchmark::RegisterBenchmark((name + "/" + layer.name + (cold ? "/cold" : "")).c_str(), conv, layer, make, cold);
@@ -147,6 +175,9 @@ const bool kRegistered = [] {
   for (const Layer& layer : kLayers) {
     const ConvShape s = shape_of(layer);
     add(layer, "plain", plain);
+#ifdef ONNXRUN_BENCH_ONEDNN
+    benchmark::RegisterBenchmark((std::string("onednn/") + layer.name).c_str(), onednn, layer);
+#endif
     if (has_narrow_groups(s)) {
       add(layer, "groups", narrow_groups);
     } else if (can_block_conv(s, false)) {

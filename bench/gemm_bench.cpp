@@ -1,8 +1,10 @@
-// Matrix products: ours with packed B, the bare register tile in the first level cache, and OpenBLAS.
+// Matrix products: ours with packed B, the bare register tile in the first level cache, OpenBLAS, and oneDNN with B in
+// the layout that it likes best.
 #include <vector>
 
 #include "bench_support.h"
 #include "kernels/gemm/gemm.h"
+#include "onednn.h"
 #ifdef ONNXRUN_BENCH_OPENBLAS
 #include <cblas.h>
 #endif
@@ -105,6 +107,19 @@ void openblas(benchmark::State& state) {
 }
 #endif
 
+#ifdef ONNXRUN_BENCH_ONEDNN
+void onednn(benchmark::State& state) {
+  using Tag = dnnl::memory::format_tag;
+  const int64_t m = state.range(0), n = state.range(1), k = state.range(2);
+  const dnnl::memory::desc a = onednn_floats({m, k}, Tag::ab), b = onednn_floats({k, n}, Tag::any);
+  const dnnl::memory::desc c = onednn_floats({m, n}, Tag::ab);
+  const dnnl::matmul::primitive_desc plan({a, b, c}, onednn_engine());
+  run_onednn(state, dnnl::matmul(plan),
+             {{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, plan.weights_desc()}, {DNNL_ARG_DST, c}});
+  count_operations(state, 2.0 * static_cast<double>(m * n * k));
+}
+#endif
+
 void shapes(benchmark::internal::Benchmark* bench) {
   const std::vector<std::vector<int64_t>> all = {
       {128, 768, 768}, {128, 2304, 768}, {128, 3072, 768}, {128, 768, 3072}, {512, 512, 512}, {1024, 1024, 1024},
@@ -118,6 +133,9 @@ BENCHMARK(gemm)->Apply(shapes);
 BENCHMARK(gemm_cold_weights)->Apply(shapes);
 #ifdef ONNXRUN_BENCH_OPENBLAS
 BENCHMARK(openblas)->Apply(shapes);
+#endif
+#ifdef ONNXRUN_BENCH_ONEDNN
+BENCHMARK(onednn)->Apply(shapes);
 #endif
 BENCHMARK(pack_b)->Args({1, 768, 768, 0})->Args({1, 768, 768, 1})->ArgNames({"m", "n", "k", "transposed"});
 

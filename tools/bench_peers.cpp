@@ -1,55 +1,79 @@
-// bench_peers LIBRARY MODEL...: measures onnxrun and another runtime's shared library, reached through its C API, in
-// turn (A B A B ...) on random inputs at 1 and 2 threads, and prints the medians and their ratio.
+// bench_peers LIBRARY MODEL.onnx...: measures onnxrun and another runtime's shared library, reached through its C API,
+// and prints a page of Markdown. Latency is taken in turn (A B A B ...) in one process; load time and peak memory of
+// each side in a process of its own, which loads the model and runs it once. Inputs are those that zoo_materialize left
+// beside the model, or random.
 #include <dlfcn.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <optional>
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
+#include "media/npy.h"
 #include "onnxrun/session.h"
+#include "onnxrun/version.h"
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
+double milliseconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+}
+
 // The part of the C API of ONNX Runtime that this program needs, by the place of each function in its table
 // (https://onnxruntime.ai/docs/api/c/struct_ort_api.html, version 17: places never change).
 class Peer {
  public:
-  Peer(const std::string& library, const std::string& model, int threads) {
+  explicit Peer(const std::string& library) {
     void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!handle) throw std::runtime_error(dlerror());
     auto* get_base = reinterpret_cast<void** (*)()>(dlsym(handle, "OrtGetApiBase"));
     if (!get_base) throw std::runtime_error("'" + library + "' has no OrtGetApiBase");
+    version_ = reinterpret_cast<const char* (*)()>(get_base()[1])();
     table_ = reinterpret_cast<void** (*)(uint32_t)>(get_base()[0])(17);
     if (!table_) throw std::runtime_error("'" + library + "' has not version 17 of the API");
-    void *environment = nullptr, *options = nullptr;
-    call(kCreateEnv, 3, "bench_peers", &environment);
+    call(kCreateEnv, 3, "bench_peers", &environment_);
+  }
+
+  const char* version() const { return version_; }
+
+  void load(const std::string& model, int threads) {
+    void* options = nullptr;
     call(kCreateSessionOptions, &options);
     call(kSetIntraOpNumThreads, options, threads);
     call(kSetInterOpNumThreads, options, 1);
-    call(kCreateSession, environment, model.c_str(), options, &session_);
+    call(kCreateSession, environment_, model.c_str(), options, &session_);
     call(kCreateCpuMemoryInfo, 0, 0, &memory_);
   }
 
-  ~Peer() { release(kReleaseSession, session_); }
-  Peer(const Peer&) = delete;
-  Peer& operator=(const Peer&) = delete;
-
-  // Inputs borrow the elements of `values`, whose types are numbered alike.
-  void set_inputs(const std::vector<onnxrun::ValueInfo>& infos, std::vector<onnxrun::Tensor>& values,
-                  const std::vector<onnxrun::ValueInfo>& outputs) {
-    for (size_t i = 0; i < infos.size(); ++i) {
+  // Borrows the names, and the elements of `values`, whose types are numbered alike.
+  void bind(const std::vector<onnxrun::ValueInfo>& inputs, std::vector<onnxrun::Tensor>& values,
+            const std::vector<onnxrun::ValueInfo>& outputs) {
+    for (size_t i = 0; i < inputs.size(); ++i) {
       void* value = nullptr;
       const onnxrun::Shape& shape = values[i].shape();
       call(kCreateTensorWithData, memory_, values[i].mutable_data(), values[i].bytes(), shape.data(), shape.rank(),
            static_cast<int>(values[i].dtype()), &value);
-      input_names_.push_back(infos[i].name.c_str());
+      input_names_.push_back(inputs[i].name.c_str());
       inputs_.push_back(value);
     }
     for (const onnxrun::ValueInfo& info : outputs) output_names_.push_back(info.name.c_str());
@@ -59,7 +83,7 @@ class Peer {
     std::vector<void*> outputs(output_names_.size(), nullptr);
     call(kRun, session_, static_cast<void*>(nullptr), input_names_.data(), inputs_.data(), inputs_.size(),
          output_names_.data(), output_names_.size(), outputs.data());
-    for (void* output : outputs) release(kReleaseValue, output);
+    for (void* output : outputs) reinterpret_cast<void (*)(void*)>(table_[kReleaseValue])(output);
   }
 
  private:
@@ -73,11 +97,8 @@ class Peer {
     kSetInterOpNumThreads = 25,
     kCreateTensorWithData = 49,
     kCreateCpuMemoryInfo = 69,
-    kReleaseSession = 95,
     kReleaseValue = 96,
   };
-
-  void release(Place place, void* object) { reinterpret_cast<void (*)(void*)>(table_[place])(object); }
 
   template <class... Arguments>
   void call(Place place, Arguments... arguments) {
@@ -85,14 +106,16 @@ class Peer {
     if (status) throw std::runtime_error(reinterpret_cast<const char* (*)(void*)>(table_[kGetErrorMessage])(status));
   }
 
+  const char* version_ = nullptr;
   void** table_ = nullptr;
+  void* environment_ = nullptr;
   void* session_ = nullptr;
   void* memory_ = nullptr;
   std::vector<const char*> input_names_, output_names_;
   std::vector<void*> inputs_;
 };
 
-// Normal numbers for float32 inputs and 0 to 3 for int64; dimensions that are not known are 1.
+// Normal numbers for float32 and 0 to 3 for int64; dimensions that are not known are 1.
 onnxrun::Tensor random_input(const onnxrun::ValueInfo& info) {
   onnxrun::Shape shape;
   for (const onnxrun::DeclaredDim& dim : info.type.dims) shape.push_back(dim.known() ? dim.value : 1);
@@ -109,64 +132,234 @@ onnxrun::Tensor random_input(const onnxrun::ValueInfo& info) {
   return tensor;
 }
 
+// FOLDER/NAME.onnx has its inputs in FOLDER/NAME/input_0_0.npy, input_0_1.npy ...
+std::vector<onnxrun::Tensor> make_inputs(const std::filesystem::path& model,
+                                         const std::vector<onnxrun::ValueInfo>& infos) {
+  std::vector<onnxrun::Tensor> inputs;
+  for (size_t i = 0; i < infos.size(); ++i) {
+    const auto stored = model.parent_path() / model.stem() / ("input_0_" + std::to_string(i) + ".npy");
+    inputs.push_back(std::filesystem::exists(stored) ? onnxrun::read_npy(stored) : random_input(infos[i]));
+  }
+  return inputs;
+}
+
+// One model on one number of threads. The model is read and the inputs are made before any process is forked.
+struct Job {
+  std::string library;
+  std::string path;
+  std::vector<onnxrun::ValueInfo> inputs, outputs;
+  std::vector<onnxrun::Tensor> tensors;
+  int threads = 1;
+  double seconds = 3;  // of each side
+
+  Job(std::string peer, const std::string& model) : library(std::move(peer)), path(model) {
+    const onnxrun::Model loaded = onnxrun::Model::load(model);
+    inputs = loaded.inputs();
+    outputs = loaded.outputs();
+    tensors = make_inputs(model, inputs);
+  }
+
+  std::vector<onnxrun::Value> values() const { return {tensors.begin(), tensors.end()}; }
+  onnxrun::Session load_ours() const {
+    onnxrun::SessionOptions options;
+    options.threads = threads;
+    return onnxrun::Session(path, options);
+  }
+};
+
+using Numbers = std::array<double, 4>;
+
+struct ChildResult {
+  Numbers numbers{};
+  double peak_mb = 0;  // memory of the process, in 2^20 bytes
+};
+
+// What `work` returns in a process of its own. Nothing where it fails, which it has said then.
+std::optional<ChildResult> in_child(Job& job, const std::function<Numbers(Job&)>& work) {
+  int ends[2];
+  if (pipe(ends) != 0) throw std::runtime_error("no pipe");
+  const pid_t child = fork();
+  if (child < 0) throw std::runtime_error("no process");
+  if (child == 0) {
+    int status = 1;
+    try {
+      const Numbers numbers = work(job);
+      if (write(ends[1], numbers.data(), sizeof(numbers)) == sizeof(numbers)) status = 0;
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "bench_peers: error: '%s': %s\n", job.path.c_str(), error.what());
+    }
+    std::_Exit(status);  // a runtime's threads end with the process
+  }
+  close(ends[1]);
+  ChildResult result;
+  const bool complete = read(ends[0], result.numbers.data(), sizeof(Numbers)) == sizeof(Numbers);
+  close(ends[0]);
+  int status = 0;
+  rusage usage{};
+  wait4(child, &status, 0, &usage);
+  if (!complete || status != 0) return std::nullopt;
+  result.peak_mb = static_cast<double>(usage.ru_maxrss) / 1024;
+  return result;
+}
+
 double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
 }
 
-// Milliseconds of each run, for about `seconds`.
+// Milliseconds of each run, for about `seconds` after a tenth of that to wake threads and caches.
 template <class Run>
 void measure(const Run& run, double seconds, std::vector<double>& milliseconds) {
-  const auto begin = Clock::now();
-  run();  // warms the caches after the other side's turn
+  auto begin = Clock::now();
+  do run();
+  while (milliseconds_since(begin) < 100 * seconds);
+  begin = Clock::now();
   do {
     const auto start = Clock::now();
     run();
-    milliseconds.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
-  } while (Clock::now() - begin < std::chrono::duration<double>(seconds));
+    milliseconds.push_back(milliseconds_since(start));
+  } while (milliseconds_since(begin) < 1000 * seconds);
 }
 
-void compare(const std::string& library, const std::string& model, int threads) {
-  onnxrun::SessionOptions options;
-  options.threads = threads;
-  const onnxrun::Session ours(model, options);
-  Peer peer(library, model, threads);
-  std::vector<onnxrun::Tensor> tensors;
-  for (const onnxrun::ValueInfo& info : ours.inputs()) tensors.push_back(random_input(info));
-  peer.set_inputs(ours.inputs(), tensors, ours.outputs());
-  const std::vector<onnxrun::Value> inputs(tensors.begin(), tensors.end());
+// Milliseconds: our median, the peer's, our minimum, the peer's.
+Numbers measure_latency(Job& job) {
+  const onnxrun::Session ours = job.load_ours();
+  const std::vector<onnxrun::Value> inputs = job.values();
+  Peer peer(job.library);
+  peer.load(job.path, job.threads);
+  peer.bind(job.inputs, job.tensors, job.outputs);
+  constexpr int kTurns = 5;
   std::vector<double> our_times, peer_times;
-  for (int turn = 0; turn < 5; ++turn) {
-    measure([&] { ours.run(inputs); }, 0.6, our_times);
-    measure([&] { peer.run(); }, 0.6, peer_times);
+  for (int turn = 0; turn < kTurns; ++turn) {
+    measure([&] { ours.run(inputs); }, job.seconds / kTurns, our_times);
+    measure([&] { peer.run(); }, job.seconds / kTurns, peer_times);
   }
-  const double our_median = median(our_times), peer_median = median(peer_times);
-  const std::string name = model.substr(model.rfind('/') + 1);
-  std::printf("%-36s %7d %10.3f %10.3f %8.2f\n", name.c_str(), threads, our_median, peer_median,
-              peer_median / our_median);
+  return {median(our_times), median(peer_times), *std::min_element(our_times.begin(), our_times.end()),
+          *std::min_element(peer_times.begin(), peer_times.end())};
+}
+
+// Milliseconds of loading.
+Numbers load_and_run_ours(Job& job) {
+  const std::vector<onnxrun::Value> inputs = job.values();
+  const auto begin = Clock::now();
+  const onnxrun::Session session = job.load_ours();
+  const double load = milliseconds_since(begin);
+  session.run(inputs);
+  return {load, 0, 0, 0};
+}
+
+Numbers load_and_run_peer(Job& job) {
+  Peer peer(job.library);
+  const auto begin = Clock::now();
+  peer.load(job.path, job.threads);
+  const double load = milliseconds_since(begin);
+  peer.bind(job.inputs, job.tensors, job.outputs);
+  peer.run();
+  return {load, 0, 0, 0};
+}
+
+// The geometric means of the ratios on one number of threads.
+struct Means {
+  int count = 0;
+  double of_medians = 0, of_minima = 0;  // sums of logarithms
+};
+
+bool print_row(Job& job, Means& means) {
+  const auto latency = in_child(job, measure_latency);
+  const auto ours = in_child(job, load_and_run_ours);
+  const auto peer = in_child(job, load_and_run_peer);
+  if (!latency || !ours || !peer) return false;
+  const auto [our_median, peer_median, our_minimum, peer_minimum] = latency->numbers;
+  std::printf("| %s | %d | %.3f | %.3f | **%.2f** | %.2f | %.1f | %.1f | %.0f | %.0f |\n",
+              std::filesystem::path(job.path).stem().c_str(), job.threads, our_median, peer_median,
+              peer_median / our_median, peer_minimum / our_minimum, ours->numbers[0], peer->numbers[0], ours->peak_mb,
+              peer->peak_mb);
   std::fflush(stdout);
+  ++means.count;
+  means.of_medians += std::log(peer_median / our_median);
+  means.of_minima += std::log(peer_minimum / our_minimum);
+  return true;
+}
+
+std::string processor_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  }
+  return "an unknown processor";
+}
+
+constexpr const char* kTableHead = R"(Both with their default options on the same inputs, in turn in one process.
+The ratio is the peer's time by ours, of the medians and of the minima of all runs: above 1, onnxrun is faster.
+Load is the making of a session; memory the most that a process holds which loads the model and runs it once.
+
+| model | threads | ours ms | peer ms | ratio | of minima | load ms | peer's | memory MB | peer's |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+)";
+
+Numbers print_head(Job& job) {
+  const Peer peer(job.library);
+  const onnxrun::SessionInfo ours = job.load_ours().info();
+  const std::time_t now = std::time(nullptr);
+  char date[32];
+  std::strftime(date, sizeof(date), "%Y-%m-%d", std::localtime(&now));
+  std::printf("# Side by side with ONNX Runtime %s\n\n", peer.version());
+  std::printf("Measured by `tools/bench_peers.sh` on %s: %s, %u processors, %s; onnxrun %s.\n\n", date,
+              processor_name().c_str(), std::thread::hardware_concurrency(), ours.isa.c_str(),
+              std::string(onnxrun::version()).c_str());
+  std::fputs(kTableHead, stdout);
+  std::fflush(stdout);
+  return {};
+}
+
+struct Command {
+  std::string library;
+  std::vector<std::string> models;
+  std::vector<int> threads = {1, 2};
+  double seconds = 3;
+};
+
+int compare(const Command& command) {
+  std::map<int, Means> means;
+  int status = 0;
+  for (size_t i = 0; i < command.models.size(); ++i) {
+    try {
+      Job job(command.library, command.models[i]);
+      job.seconds = command.seconds;
+      if (i == 0) in_child(job, print_head);
+      for (const int threads : command.threads) {
+        job.threads = threads;
+        if (!print_row(job, means[threads])) status = 1;
+      }
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "bench_peers: error: '%s': %s\n", command.models[i].c_str(), error.what());
+      status = 1;
+    }
+  }
+  std::printf("\n");
+  for (const auto& [threads, mean] : means) {
+    if (mean.count == 0) continue;
+    std::printf("Geometric means of %d models, threads %d: %.2f of the medians, %.2f of the minima.\n", mean.count,
+                threads, std::exp(mean.of_medians / mean.count), std::exp(mean.of_minima / mean.count));
+  }
+  return status;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 3) {
-    std::fprintf(stderr, "usage: bench_peers LIBRARY MODEL...\n");
-    return 2;
-  }
-  std::printf("%-36s %7s %10s %10s %8s\n", "model", "threads", "ours ms", "peer ms", "peer/ours");
-  int status = 0;
-  for (int i = 2; i < argc; ++i) {
-    for (const int threads : {1, 2}) {
-      try {
-        compare(argv[1], argv[i], threads);
-      } catch (const std::exception& error) {
-        std::fprintf(stderr, "bench_peers: error: '%s': %s\n", argv[i], error.what());
-        status = 1;
-      }
-    }
-  }
-  std::fflush(nullptr);
-  std::_Exit(status);  // the peer's threads end with the process
+  Command command;
+  CLI::App app("Measures onnxrun beside another runtime's shared library");
+  app.add_option("library", command.library, "The other runtime, which has ONNX Runtime's C API")->required();
+  app.add_option("models", command.models, "Models")->required();
+  app.add_option("--threads", command.threads, "Threads of each side")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->capture_default_str();
+  app.add_option("--seconds", command.seconds, "Time of each side, model and number of threads")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  return compare(command);
 }

@@ -1,15 +1,32 @@
 #!/bin/bash
-# bench_peers.sh [--ort LIBRARY] MODEL...: measures onnxrun beside ONNX Runtime's CPU library, by default the one of its
-# npm package, which is fetched into ${XDG_CACHE_HOME:-~/.cache}/onnxrun/peers.
-set -eu
-cd "$(dirname "$0")/.."
+# bench_peers.sh [--ort LIBRARY] [--threads LIST] [--seconds S] [--out FILE] [MODEL.onnx | MODEL_FOLDER]...
+# measures onnxrun beside ONNX Runtime's CPU library, by default that of its npm package, which is fetched into
+# ${XDG_CACHE_HOME:-~/.cache}/onnxrun/peers. A folder is one of tests/models: the model is made of it, and measured on its
+# inputs. Without models: all of tests/models and of ../shared/zoo, and the page becomes docs/benchmarks.md.
+set -euo pipefail
 version=1.30.0
-library=
-if [ "${1:-}" = --ort ]; then
-  library=$2
-  shift 2
+library= out= options=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --ort) library=$(realpath "$2") ;;
+    --out) out=$(realpath "$2") ;;
+    --threads | --seconds) options+=("$1" "$2") ;;
+    -*) sed -n '2,5s/^# //p' "$0" >&2; exit 2 ;;
+    *) break ;;
+  esac
+  shift 2 || { sed -n '2,5s/^# //p' "$0" >&2; exit 2; }
+done
+arguments=()
+for argument in "$@"; do arguments+=("$(realpath "$argument")"); done
+cd "$(dirname "$0")/.."
+if [ ${#arguments[@]} -eq 0 ]; then
+  out=${out:-$PWD/docs/benchmarks.md}
+  declare -A folders  # a model that both hold is measured once
+  for folder in tests/models/*/ ../shared/zoo/*/; do
+    [ ! -f "$folder/weights.json" ] || folders[$(basename "$folder")]=$folder
+  done
+  for name in $(printf '%s\n' "${!folders[@]}" | sort); do arguments+=("${folders[$name]}"); done
 fi
-[ $# -gt 0 ] || { sed -n '2,3s/^# //p' tools/bench_peers.sh >&2; exit 2; }
 if [ -z "$library" ]; then
   cache=${XDG_CACHE_HOME:-$HOME/.cache}/onnxrun/peers
   library=$cache/node_modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime.so.1
@@ -18,6 +35,23 @@ if [ -z "$library" ]; then
     npm install --prefix "$cache" --ignore-scripts --no-audit --no-fund "onnxruntime-node@$version" >&2
   fi
 fi
-cmake --preset bench >/dev/null
-cmake --build --preset bench --target bench_peers >/dev/null
-build/bench/bin/bench_peers "$library" "$@"
+cmake --preset release >/dev/null
+cmake --build --preset release --target bench_peers zoo_materialize >&2
+models=build/models
+mkdir -p "$models"
+files=()
+for argument in "${arguments[@]}"; do
+  if [ -d "$argument" ]; then
+    file=$models/$(basename "$argument").onnx
+    [ "$file" -nt "$argument/weights.json" ] || build/release/bin/zoo_materialize "$models" "${argument%/}" >&2
+    files+=("$file")
+  else
+    files+=("$argument")
+  fi
+done
+page=$(mktemp)
+trap 'rm -f "$page"' EXIT
+status=0
+build/release/bin/bench_peers "${options[@]}" "$library" "${files[@]}" | tee "$page" || status=$?
+if [ -n "$out" ]; then cp "$page" "$out"; fi
+exit $status

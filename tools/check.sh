@@ -49,6 +49,7 @@ counted() {
   read -r p _ f _ s _ <<<"$line"
   add "$p" "$f" "$s"
   echo "$line  $((SECONDS - start)) s"
+  [ "$s" -eq 0 ] || grep '^skipped' "$log" | head -n 10
   [ "$f" -eq 0 ] || grep -E '^(failed|\*\*\*|The following|	 *[0-9]+ - )' "$log" | head -n 40
   [ "$f" -eq 0 ]
 }
@@ -126,6 +127,7 @@ fi
 step "clang-tidy" check_tidy
 step "includes follow the arrows" tests/include_arrows.sh
 counted "unit tests, models, every instruction set" run_tests
+counted "kernel speed" build/release/bin/kernel_speed
 # Data that contradicts its own models: test_adam_multiple expects an epsilon that the model does not give, the two of
 # Resize-13 the fractional length that the specification has since version 19.
 wrong='(?!node/test_(adam_multiple|resize_downsample_scales_(linear|cubic)_align_corners)$)'

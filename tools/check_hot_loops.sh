@@ -1,17 +1,17 @@
 #!/bin/sh
 # check_hot_loops.sh OBJECT... looks at the innermost loops (straight code that ends in a conditional jump to its start)
-# of the multiply-accumulate kernels (functions named in the pattern below). It fails when one touches the stack, which
-# means that accumulators left their registers, when an object for AVX2 or AVX-512 multiplies without fusing, and when it
-# finds no loop at all. Prints a line per object.
-pattern='TileKernel<.*::run\(|compute_rows?<|blocked_tile<|run_row<true>'
+# of the multiply-accumulate kernels (functions named in the pattern below). It fails when a vector register goes to or
+# comes from the stack in one, which means that accumulators left their registers, when an object for AVX2 or AVX-512
+# multiplies without fusing, and when it finds no loop at all. Prints a line per object.
+pattern='TileKernel<.*::run\(|compute_rows?<|blocked_tile<|run_row<true>|weigh_|score\('
 status=0
 for object in "$@"; do
   objdump -d --no-show-raw-insn -C "$object" | awk -v pattern="$pattern" -v object="$object" '
     function check(first, last, i, sums, stack, unfused) {
       for (i = first; i <= last; i++) {
-        if (text[i] ~ /v?f(n?m)(add|sub)|mulp[sd]|fmla/) sums++
+        if (text[i] ~ /v?f(n?m)(add|sub)|mulp[sd]|fmla|pmaddwd|pdpwssd/) sums++
         if (text[i] ~ /vmulp[sd]/) unfused++
-        if (text[i] ~ /\(%rsp|\(%rbp/) stack++
+        if (text[i] ~ /%[xyz]mm/ && (text[i] ~ /\(%rsp/ || framed && text[i] ~ /\(%rbp/)) stack++
       }
       if (sums < 2) return
       loops++
@@ -20,10 +20,11 @@ for object in "$@"; do
     }
     /^[0-9a-f]+ <.*>:$/ {
       name = $0; sub(/^[0-9a-f]+ </, "", name); sub(/>:$/, "", name)
-      hot = name ~ pattern; count = 0; last_jump = 0; delete at
+      hot = name ~ pattern; count = 0; last_jump = 0; framed = 0; delete at
       next
     }
     hot && /^ +[0-9a-f]+:/ {
+      if ($0 ~ /mov +%rsp,%rbp/) framed = 1
       address = $1; sub(/:$/, "", address)
       text[++count] = $0; at[address] = count
       if ($2 !~ /^(j[a-z]+|b|b\.[a-z]+|cbn?z|tbn?z|ret)$/) next

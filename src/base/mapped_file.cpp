@@ -85,15 +85,16 @@ std::shared_ptr<const MappedFile> MappedFile::read(const std::filesystem::path& 
 
 void MappedFile::release(std::span<const std::byte> range) noexcept {
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
-  const auto begin = (reinterpret_cast<uintptr_t>(range.data()) + page - 1) / page * page;
-  const auto end = reinterpret_cast<uintptr_t>(range.data() + range.size()) / page * page;
+  const auto address = reinterpret_cast<uintptr_t>(range.data());
+  const auto begin = (address + page - 1) / page * page;
+  const auto end = (address + range.size()) / page * page;
   if (begin >= end) return;
   const std::lock_guard lock(mappings().mutex);
   const auto behind = mappings().sizes.upper_bound(range.data());
   if (behind == mappings().sizes.begin()) return;
   const auto& [first, size] = *std::prev(behind);
   if (range.data() + range.size() > first + size) return;
-  madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  madvise(const_cast<std::byte*>(range.data()) + (begin - address), end - begin, MADV_DONTNEED);
 }
 
 MappedFile::~MappedFile() {

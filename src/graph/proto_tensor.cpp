@@ -17,7 +17,7 @@ namespace {
 }
 
 Shape read_shape(const std::string& name, const google::protobuf::RepeatedField<int64_t>& dims, DType dtype) {
-  const Shape shape(std::span<const int64_t>(dims.data(), static_cast<size_t>(dims.size())));
+  Shape shape(std::span<const int64_t>(dims.data(), static_cast<size_t>(dims.size())));
   if (std::any_of(shape.begin(), shape.end(), [](int64_t dim) { return dim < 0; })) {
     refuse(name, "has a negative dimension: " + shape.to_string());
   }
@@ -123,7 +123,7 @@ std::filesystem::path TensorReader::resolve(const std::string& location) const {
   if (relative.is_absolute()) outside();
   std::error_code error;
   const fs::path folder = fs::canonical(folder_, error);
-  const fs::path file = fs::weakly_canonical(folder / relative, error);
+  fs::path file = fs::weakly_canonical(folder / relative, error);
   const fs::path inside = file.lexically_relative(folder);
   if (error || inside.empty() || *inside.begin() == "..") outside();
   return file;

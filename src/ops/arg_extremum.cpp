@@ -1,6 +1,9 @@
 // ArgMax, ArgMin: https://onnx.ai/onnx/operators/onnx__ArgMax.html, versions 1, 11 (negative axis), 12
 // (select_last_index), 13. The first NaN counts as the extremum, as in numpy.
+#include <algorithm>
+
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "kernels/row/row.h"
 #include "ops/support/axis_view.h"
 #include "ops/support/shape_rules.h"

@@ -1,5 +1,6 @@
 // ArrayFeatureExtractor: https://onnx.ai/onnx/operators/onnx_aionnxml_ArrayFeatureExtractor.html, version 1. Indices of
 // any shape count as a list; a vector is one row.
+#include "graph/registry.h"
 #include "ops/support/element_width.h"
 #include "ops/support/scores.h"
 

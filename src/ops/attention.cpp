@@ -3,6 +3,7 @@
 // is left out whatever the score; a row without keys gives zeros.
 #include "ops/support/attention.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "graph/registry.h"

@@ -1,5 +1,7 @@
 // AveragePool: https://onnx.ai/onnx/operators/onnx__AveragePool.html, versions 1, 7 (count_include_pad), 10
 // (ceil_mode), 11, 19 (dilations), 22. Sums in float32 (float64 for float64).
+#include <algorithm>
+
 #include "base/dispatch_dtype.h"
 #include "graph/registry.h"
 #include "kernels/row/row.h"

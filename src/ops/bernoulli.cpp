@@ -1,6 +1,9 @@
 // Bernoulli: https://onnx.ai/onnx/operators/onnx__Bernoulli.html, versions 15, 22. A probability below 0 counts as 0,
 // one above 1 as 1, NaN as 0.
+#include <algorithm>
+
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/convert.h"
 #include "ops/support/random.h"

@@ -1,4 +1,5 @@
 // BitCast: https://onnx.ai/onnx/operators/onnx__BitCast.html, version 26. A view: no bit changes.
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/versions.h"
 

@@ -1,5 +1,6 @@
 // BitShift: https://onnx.ai/onnx/operators/onnx__BitShift.html, version 11. A shift by the width or more gives 0.
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/binary_row.h"
 #include "ops/support/shape_rules.h"

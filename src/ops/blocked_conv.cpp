@@ -2,6 +2,9 @@
 // sum. The input is blocked as well, or plain.
 #include "kernels/conv/blocked_conv.h"
 
+#include <algorithm>
+#include <functional>
+
 #include "graph/registry.h"
 #include "kernels/conv/blocked_grouped.h"
 #include "kernels/conv/winograd.h"

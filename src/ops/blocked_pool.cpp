@@ -1,5 +1,7 @@
 // onnxrun.BlockedMaxPool, BlockedAveragePool, BlockedGlobalMaxPool and BlockedGlobalAveragePool: the pools of ai.onnx
 // on channel-blocked maps.
+#include <algorithm>
+#include <functional>
 #include <limits>
 
 #include "graph/registry.h"

@@ -1,5 +1,7 @@
 // onnxrun.BlockedScaleShift: x * scale + shift by channel on channel-blocked maps, then steps. Scale and shift are
 // constants of one element a channel.
+#include <algorithm>
+
 #include "graph/registry.h"
 #include "ops/support/channel_blocks.h"
 #include "ops/support/fused_steps.h"

@@ -1,6 +1,9 @@
 // Cast: https://onnx.ai/onnx/operators/onnx__Cast.html, versions 1 (the type by name), 6, 9, 13, 19, 21, 23, 24, 25.
 // CastLike: https://onnx.ai/onnx/operators/onnx__CastLike.html, versions 15, 19, 21, 23, 24, 25.
 // What the standard leaves undefined is defined in support/convert.h.
+#include <algorithm>
+
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/convert.h"
 #include "ops/support/versions.h"

@@ -1,4 +1,6 @@
 // CenterCropPad: https://onnx.ai/onnx/operators/onnx__CenterCropPad.html, version 18.
+#include <algorithm>
+
 #include "graph/registry.h"
 #include "ops/support/element_width.h"
 #include "ops/support/shape_rules.h"

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "ops/support/elementwise.h"
 
 namespace onnxrun {

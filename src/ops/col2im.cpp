@@ -1,5 +1,6 @@
 // Col2Im: https://onnx.ai/onnx/operators/onnx__Col2Im.html, version 18. Sums in ascending order of the taps: of 16-bit
 // floats in float32, of integers modulo their range, of bools by or. Strings have no sum.
+#include <algorithm>
 #include <complex>
 #include <memory>
 

@@ -1,5 +1,8 @@
 // Compress: https://onnx.ai/onnx/operators/onnx__Compress.html, versions 9, 11 (negative axis). A condition shorter
 // than the axis drops what is behind it.
+#include <algorithm>
+
+#include "graph/registry.h"
 #include "ops/support/axis_view.h"
 #include "ops/support/element_width.h"
 #include "ops/support/shape_rules.h"

@@ -1,5 +1,6 @@
 // Concat: https://onnx.ai/onnx/operators/onnx__Concat.html, versions 1, 4, 11 (negative axis), 13. Inputs that lie in
 // the output as one run may be made right there.
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/shape_rules.h"
 #include "ops/support/strided_copy.h"

@@ -1,4 +1,5 @@
 // ConcatFromSequence: https://onnx.ai/onnx/operators/onnx__ConcatFromSequence.html, version 11.
+#include "graph/registry.h"
 #include "ops/support/axis_copy.h"
 #include "ops/support/shape_rules.h"
 
@@ -32,6 +33,7 @@ class ConcatFromSequence : public Operator {
     const auto& elements = sequence.sequence().elements;
     if (elements.empty()) RunContext::fail("an empty sequence cannot be concatenated");
     std::vector<TensorView> parts;
+    parts.reserve(elements.size());
     for (const Value& element : elements) parts.push_back(element.tensor());
     const size_t axis = ops::normalize_axis(axis_, parts[0].shape.rank() + (new_axis_ ? 1 : 0));
     if (new_axis_) {

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "graph/content.h"
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/versions.h"
 

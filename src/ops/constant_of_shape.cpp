@@ -1,8 +1,10 @@
 // ConstantOfShape: https://onnx.ai/onnx/operators/onnx__ConstantOfShape.html, versions 9, 20, 21, 23, 24, 25.
+#include <algorithm>
 #include <cstring>
 
 #include "base/packed.h"
 #include "graph/content.h"
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/element_width.h"
 #include "ops/support/versions.h"

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 
 #include "base/aligned_buffer.h"
 #include "base/checked.h"
@@ -15,6 +16,10 @@
 
 namespace onnxrun {
 namespace {
+
+size_t multiplies_per_output(const ConvShape& shape) {
+  return shape.in_channels / shape.group * shape.kernel[0] * shape.kernel[1] * shape.kernel[2];
+}
 
 constexpr size_t kResidual = 3;  // input of onnxrun.Conv
 constexpr double kNanosecondsPerMultiply = 0.01;
@@ -95,7 +100,7 @@ class Conv : public Operator {
   };
   using FindOperands = std::function<Operands(const TileContext&)>;
 
-  void add_phases(PlanContext& context, const ConvPlan& plan, FindOperands find) const {
+  void add_phases(PlanContext& context, const ConvPlan& plan, const FindOperands& find) const {
     const auto args = [steps = steps_](const Operands& operands) {
       ConvArgs result;
       result.src = operands.x;
@@ -113,7 +118,7 @@ class Conv : public Operator {
     const ConvShape& shape = plan.shape;
     const double multiplies =
         static_cast<double>(shape.batch * shape.out_channels * plan.output[0] * plan.output[1] * plan.output[2]) *
-        static_cast<double>(shape.in_channels / shape.group * shape.kernel[0] * shape.kernel[1] * shape.kernel[2]);
+        static_cast<double>(multiplies_per_output(shape));
     const double cost =
         multiplies * kNanosecondsPerMultiply / static_cast<double>(std::max<size_t>(1, plan.tile_count));
     context.phase(static_cast<int64_t>(plan.tile_count), cost, [plan, args, find](const TileContext& tile) {
@@ -213,8 +218,7 @@ class Conv : public Operator {
     for (size_t axis = 2; axis < y.rank(); ++axis) output[3 - y.rank() + axis] = static_cast<size_t>(y[axis]);
     const Float64Conv conv(shape);
     const bool has_bias = context.has_input(2);
-    const double cost = 2.0 * static_cast<double>(shape.in_channels / shape.group * shape.kernel[0] * shape.kernel[1] *
-                                                  shape.kernel[2]);
+    const double cost = 2.0 * static_cast<double>(multiplies_per_output(shape));
     context.range(context.output(0).elements(), cost, [=](const TileContext& tile, int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         auto rest = static_cast<size_t>(i);

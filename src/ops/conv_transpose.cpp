@@ -1,5 +1,6 @@
 // ConvTranspose: https://onnx.ai/onnx/operators/onnx__ConvTranspose.html, versions 1, 11, 22. Padding that output_shape
 // makes negative is none: what is missing is added at the end. Version 1 splits an odd padding as version 11 does.
+#include <algorithm>
 #include <memory>
 #include <type_traits>
 

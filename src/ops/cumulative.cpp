@@ -1,6 +1,9 @@
 // CumSum (versions 11, 14), CumProd (26): https://onnx.ai/onnx/operators/onnx__CumSum.html. Floats are accumulated in
 // double, every result rounded once; integers wrap around.
+#include <algorithm>
+
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "ops/support/axis_view.h"
 #include "ops/support/elementwise.h"
 #include "ops/support/shape_rules.h"

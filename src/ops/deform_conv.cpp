@@ -1,5 +1,6 @@
 // DeformConv: https://onnx.ai/onnx/operators/onnx__DeformConv.html, versions 19, 22, for any number of spatial axes.
 // The mask has one element for each tap, also where the text counts one for each axis of a tap.
+#include <algorithm>
 #include <memory>
 
 #include "base/dispatch_dtype.h"

@@ -1,6 +1,7 @@
 // DepthToSpace: https://onnx.ai/onnx/operators/onnx__DepthToSpace.html, versions 1, 11 (mode), 13. SpaceToDepth:
 // https://onnx.ai/onnx/operators/onnx__SpaceToDepth.html, versions 1, 13. A transposition of [N, C, H, W] with two of
 // its axes split.
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/strided_copy.h"
 #include "ops/support/versions.h"

@@ -2,6 +2,7 @@
 // 13, 22 (ratio and training_mode are inputs). Inference passes the input on, with a mask of ones. In training mode an
 // element is dropped where the draw is below ratio; with a seed the draws are those of the Mersenne Twister of that
 // seed (MT19937), 53 bits each, without one they differ from run to run. Versions 1 and 6 never train.
+#include <algorithm>
 #include <random>
 
 #include "base/dispatch_dtype.h"
@@ -57,11 +58,11 @@ class Dropout : public Operator {
     if (training && ratio > 0) {
       std::mt19937 generator(seed_ ? static_cast<uint32_t>(*seed_) : std::random_device{}());
       // 53 random bits a draw, the higher 27 first.
-      for (size_t i = 0; i < kept.size(); ++i) {
+      std::generate(kept.begin(), kept.end(), [&] {
         const auto high = static_cast<double>(generator() >> 5);
         const auto low = static_cast<double>(generator() >> 6);
-        kept[i] = (high * 67108864.0 + low) / 9007199254740992.0 >= ratio;
-      }
+        return (high * 67108864.0 + low) / 9007199254740992.0 >= ratio;
+      });
     }
     const double scale = training ? 1 / (1 - ratio) : 1;
     dispatch_dtype<FloatTypes>(x.dtype, [&]<class T>() {

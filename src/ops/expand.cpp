@@ -1,4 +1,5 @@
 // Expand: https://onnx.ai/onnx/operators/onnx__Expand.html, versions 8, 13.
+#include "graph/registry.h"
 #include "ops/support/shape_rules.h"
 #include "ops/support/strided_copy.h"
 #include "ops/support/versions.h"

@@ -1,4 +1,7 @@
 // EyeLike: https://onnx.ai/onnx/operators/onnx__EyeLike.html, versions 9, 22.
+#include <algorithm>
+
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/convert.h"
 #include "ops/support/element_width.h"

@@ -1,9 +1,11 @@
 // Binarizer, Imputer, Normalizer, Scaler: version 1, https://onnx.ai/onnx/operators/onnx_aionnxml_Scaler.html and its
 // like. The L1 norm is that of absolute values, the MAX norm the largest value as it is; L2 keeps signs. NaN as the
 // value to impute means every NaN.
+#include <algorithm>
 #include <cmath>
 
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/elementwise.h"
 #include "ops/support/scores.h"

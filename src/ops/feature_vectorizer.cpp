@@ -1,6 +1,9 @@
 // FeatureVectorizer: https://onnx.ai/onnx/operators/onnx_aionnxml_FeatureVectorizer.html, version 1. An input with more
 // features than inputdimensions says is cut, one with fewer filled up with zeros; without the attribute inputs are
 // taken as they are. Inputs of more than two dimensions are [N, the rest].
+#include <algorithm>
+
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/convert.h"
 #include "ops/support/scores.h"

@@ -1,5 +1,6 @@
 // Flatten: https://onnx.ai/onnx/operators/onnx__Flatten.html, versions 1, 9, 11 (negative axis), 13, 21, 23, 24, 25. A
 // view: no element moves.
+#include "graph/registry.h"
 #include "ops/support/versions.h"
 
 namespace onnxrun {

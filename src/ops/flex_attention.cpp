@@ -1,6 +1,7 @@
 // FlexAttention: https://onnx.ai/onnx/operators/onnx_aionnxpreview_FlexAttention.html, version 1. Products are computed
 // in float, in double where softmax_precision or a type is; scores and probabilities have the type of softmax_precision
 // where a subgraph sees them.
+#include <algorithm>
 #include <cmath>
 
 #include "graph/registry.h"

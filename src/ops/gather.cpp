@@ -1,4 +1,7 @@
 // Gather: https://onnx.ai/onnx/operators/onnx__Gather.html, versions 1, 11 (negative indices, accepted in all), 13.
+#include <algorithm>
+
+#include "graph/registry.h"
 #include "ops/support/element_width.h"
 #include "ops/support/indices.h"
 #include "ops/support/shape_rules.h"

@@ -1,4 +1,7 @@
 // GatherElements: https://onnx.ai/onnx/operators/onnx__GatherElements.html, versions 11, 13.
+#include <algorithm>
+
+#include "graph/registry.h"
 #include "ops/support/element_width.h"
 #include "ops/support/indices.h"
 #include "ops/support/shape_rules.h"

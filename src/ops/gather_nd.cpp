@@ -1,4 +1,7 @@
 // GatherND: https://onnx.ai/onnx/operators/onnx__GatherND.html, versions 11, 12 (batch_dims), 13.
+#include <algorithm>
+
+#include "graph/registry.h"
 #include "ops/support/element_width.h"
 #include "ops/support/indices.h"
 #include "ops/support/strided_loop.h"

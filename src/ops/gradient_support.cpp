@@ -2,7 +2,10 @@
 // input with every element `value`; SumToShape, the first input summed over the axes along which the second was
 // broadcast to it; MatMulGradient, the gradient of MatMul's operand 0 from (gradient, B, A), of operand 1 from (A,
 // gradient, B), before summing over broadcast axes.
+#include <algorithm>
+
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "ops/support/matrix_multiply.h"
 #include "ops/support/reduce.h"
 #include "ops/support/shape_rules.h"

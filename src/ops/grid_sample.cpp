@@ -1,6 +1,8 @@
 // GridSample: https://onnx.ai/onnx/operators/onnx__GridSample.html, versions 16 (two spatial axes), 20 (any
 // number), 22. Coordinates and sums in float32; in float64 where an operand is float64 or the elements are integers of
 // 32 bits and more. Integers are cut off, as Cast does. A coordinate that is no finite number counts as -1.
+#include <algorithm>
+
 #include "base/dispatch_dtype.h"
 #include "graph/registry.h"
 #include "onnxrun/error.h"

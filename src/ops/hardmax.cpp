@@ -1,6 +1,9 @@
 // Hardmax: https://onnx.ai/onnx/operators/onnx__Hardmax.html, versions 1, 11 (over all axes from `axis` on), 13 (along
 // `axis`). One at the first largest element, zero elsewhere; the first NaN counts as the largest, as in ArgMax.
+#include <algorithm>
+
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "ops/support/axis_view.h"
 #include "ops/support/elementwise.h"
 #include "ops/support/shape_rules.h"

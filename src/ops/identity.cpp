@@ -1,5 +1,6 @@
 // Identity: https://onnx.ai/onnx/operators/onnx__Identity.html, versions 1, 13, 14 (sequences), 16 (optionals), 19, 21,
 // 23, 24, 25. A view of a tensor; other values are handed on.
+#include "graph/registry.h"
 #include "ops/support/elementwise.h"
 #include "ops/support/versions.h"
 

@@ -3,6 +3,7 @@
 
 #include "base/dispatch_dtype.h"
 #include "base/narrow_float.h"
+#include "graph/registry.h"
 #include "ops/support/elementwise.h"
 
 namespace onnxrun {
@@ -14,6 +15,7 @@ void plan_test(PlanContext& context, const Test& test) {
   const DType dtype = context.input(0).dtype;
   if (kFloat8.contains(dtype)) {
     std::vector<bool> answers;
+    answers.reserve(256);
     for (int bits = 0; bits < 256; ++bits) {
       answers.push_back(test(static_cast<double>(decode_narrow(dtype, static_cast<uint8_t>(bits)))));
     }

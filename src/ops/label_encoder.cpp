@@ -4,6 +4,7 @@
 // https://onnx.ai/onnx/operators/onnx_aionnxml_CategoryMapper.html, the last of equal keys.
 #include <numeric>
 
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/label_map.h"
 #include "ops/support/scores.h"
@@ -88,9 +89,9 @@ class LabelEncoder : public Operator {
   }
 
   static Tensor read_default(AttributeReader& attributes, DType dtype) {
-    const Tensor text = list_tensor(std::vector<std::string>{attributes.string("default_string", "_Unused")});
-    const Tensor integer = list_tensor(std::vector<int64_t>{attributes.integer("default_int64", -1)});
-    const Tensor number = list_tensor(std::vector<float>{attributes.number("default_float", -0.0F)});
+    Tensor text = list_tensor(std::vector<std::string>{attributes.string("default_string", "_Unused")});
+    Tensor integer = list_tensor(std::vector<int64_t>{attributes.integer("default_int64", -1)});
+    Tensor number = list_tensor(std::vector<float>{attributes.number("default_float", -0.0F)});
     if (attributes.version() >= 4) {
       if (auto tensor = attributes.tensor("default_tensor")) return *tensor;
     }

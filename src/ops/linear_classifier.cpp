@@ -1,6 +1,9 @@
 // LinearClassifier: https://onnx.ai/onnx/operators/onnx_aionnxml_LinearClassifier.html, version 1. Without intercepts
 // they are 0. One score for two labels is that of the second, which is chosen where the score is above 0; see
 // ops/support/scores.h for the first label's.
+#include <algorithm>
+
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/scores.h"
 

@@ -1,4 +1,7 @@
 // LinearRegressor: https://onnx.ai/onnx/operators/onnx_aionnxml_LinearRegressor.html, version 1.
+#include <algorithm>
+
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/scores.h"
 

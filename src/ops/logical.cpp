@@ -1,5 +1,6 @@
 // And, Or, Xor (versions 1, 7), BitwiseAnd, BitwiseOr, BitwiseXor (18): https://onnx.ai/onnx/operators/. Bools are
 // bytes 0 and 1, so that both families are the same functions of bits.
+#include "graph/registry.h"
 #include "ops/support/binary_row.h"
 #include "ops/support/element_width.h"
 #include "ops/support/legacy_broadcast.h"

@@ -1,8 +1,10 @@
 // Loop: https://onnx.ai/onnx/operators/onnx__Loop.html, versions 1, 11, 13 (sequences), 16 (optionals), 19, 21, 23, 24,
 // 25. The body takes the iteration's number, the condition and the carried values.
+#include <algorithm>
 #include <limits>
 
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "ops/support/loop_body.h"
 
 namespace onnxrun {

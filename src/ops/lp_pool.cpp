@@ -1,6 +1,7 @@
 // LpPool: https://onnx.ai/onnx/operators/onnx__LpPool.html, versions 1 (p is a float), 2, 11, 18 (ceil_mode,
 // dilations), 22; and GlobalLpPool, versions 1, 2, 22. (sum |x|^p)^(1/p); sums in float32 (float64 for float64), p = 1
 // and p = 2 without powers.
+#include <algorithm>
 #include <cmath>
 
 #include "base/dispatch_dtype.h"

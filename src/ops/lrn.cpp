@@ -1,5 +1,6 @@
 // LRN: https://onnx.ai/onnx/operators/onnx__LRN.html, versions 1, 13. Sums in float32 (float64 for float64), channel by
 // channel in ascending order. beta = 3/4 by square roots, others by exp(-beta log(x)).
+#include <algorithm>
 #include <cmath>
 
 #include "base/dispatch_dtype.h"

@@ -1,8 +1,10 @@
 // CastMap, DictVectorizer, ZipMap: version 1, https://onnx.ai/onnx/operators/onnx_aionnxml_CastMap.html and its like.
 // Tensors made of a map are [1, n]. CastMap converts as Cast does; what a sparse map leaves out is 0, as text "0".
 // DictVectorizer ignores keys that are not in the vocabulary.
+#include <algorithm>
 #include <numeric>
 
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/convert.h"
 #include "ops/support/element_width.h"

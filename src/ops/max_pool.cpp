@@ -1,5 +1,6 @@
 // MaxPool: https://onnx.ai/onnx/operators/onnx__MaxPool.html, versions 1, 8 (Indices), 10 (dilations, ceil_mode), 11,
 // 12 (8-bit integers), 22. A NaN in a window wins.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 

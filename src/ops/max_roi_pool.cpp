@@ -1,6 +1,7 @@
 // MaxRoiPool: https://onnx.ai/onnx/operators/onnx__MaxRoiPool.html, versions 1, 22. After Girshick, "Fast R-CNN", 2015:
 // corners round to whole pixels, halves away from zero; a region is at least one pixel wide; a bin without pixels is 0;
 // a NaN in a bin wins.
+#include <algorithm>
 #include <cmath>
 
 #include "base/dispatch_dtype.h"
@@ -13,7 +14,7 @@ namespace {
 
 template <class T>
 T larger(T x, T best) {
-  return (x > best) | (x != x) ? x : best;
+  return x > best || x != x ? x : best;
 }
 
 template <class T>

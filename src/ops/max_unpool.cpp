@@ -1,6 +1,8 @@
 // MaxUnpool: https://onnx.ai/onnx/operators/onnx__MaxUnpool.html, versions 9, 11, 22. Indices count through the tensor
 // that the attributes give; where output_shape is larger along some axis, that tensor is the beginning of the output,
 // otherwise output_shape replaces it. Of equal indices the last one wins.
+#include <algorithm>
+
 #include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/element_width.h"

@@ -1,5 +1,6 @@
 // MeanVarianceNormalization: https://onnx.ai/onnx/operators/onnx__MeanVarianceNormalization.html, versions 9, 13. As in
 // its function body, 1e-9 is added to the standard deviation, and no axes mean all of them.
+#include <algorithm>
 #include <cmath>
 
 #include "base/dispatch_dtype.h"

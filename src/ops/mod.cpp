@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "ops/support/binary_row.h"
 #include "ops/support/shape_rules.h"
 

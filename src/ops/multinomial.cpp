@@ -1,9 +1,11 @@
 // Multinomial: https://onnx.ai/onnx/operators/onnx__Multinomial.html, versions 7, 22. Class c of a row is drawn with
 // probability proportional to exp(input[row, c]). A class of NaN is never drawn; where there are infinite ones, only
 // those are, each as likely as the other.
+#include <algorithm>
 #include <cmath>
 
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/random.h"
 

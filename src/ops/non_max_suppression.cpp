@@ -1,6 +1,7 @@
 // NonMaxSuppression: https://onnx.ai/onnx/operators/onnx__NonMaxSuppression.html, versions 10, 11. Boxes of equal score
 // go in the order of their indices, those without a number as score last. A box needs a score greater than
 // score_threshold, as in the reference. A box without area overlaps none.
+#include <algorithm>
 #include <optional>
 
 #include "graph/registry.h"

@@ -1,6 +1,9 @@
 // NonZero: https://onnx.ai/onnx/operators/onnx__NonZero.html, versions 9, 13. -0 is zero, NaN is not, nor is a string
 // that is not empty. A scalar counts as a vector of one element.
+#include <algorithm>
+
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "ops/support/versions.h"
 
 namespace onnxrun {

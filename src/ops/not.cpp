@@ -1,4 +1,5 @@
 // Not (version 1), BitwiseNot (18): https://onnx.ai/onnx/operators/onnx__Not.html.
+#include "graph/registry.h"
 #include "ops/support/element_width.h"
 #include "ops/support/elementwise.h"
 

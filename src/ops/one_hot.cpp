@@ -1,8 +1,10 @@
 // OneHot: https://onnx.ai/onnx/operators/onnx__OneHot.html, versions 9, 11. Negative indices count from the end in
 // both; what is out of range has no hot element.
+#include <algorithm>
 #include <cmath>
 
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "ops/support/axis_view.h"
 #include "ops/support/element_width.h"
 #include "ops/support/shape_rules.h"

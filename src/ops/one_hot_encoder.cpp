@@ -1,5 +1,8 @@
 // OneHotEncoder: https://onnx.ai/onnx/operators/onnx_aionnxml_OneHotEncoder.html, version 1. Floats lose their
 // fraction; of equal categories the last counts.
+#include <algorithm>
+
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/convert.h"
 #include "ops/support/label_map.h"

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 
 namespace onnxrun {
 namespace {

@@ -1,8 +1,10 @@
 // Pad: https://onnx.ai/onnx/operators/onnx__Pad.html, versions 1 (paddings), 2 (pads as attribute), 11 (inputs), 13, 18
 // (axes), 19 (wrap), 21, 23, 24, 25. Negative pads crop; the modes then continue what is left, as often as it takes.
+#include <algorithm>
 #include <cstring>
 
 #include "base/packed.h"
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/axes_source.h"
 #include "ops/support/convert.h"
@@ -135,7 +137,7 @@ class Pad : public Operator {
     const TensorType& output = context.output(0);
     if (output.elements() == 0) return context.phase(0, 0, [](const TileContext&) {});
     const Geometry geometry = make_geometry(context);
-    const auto row_elements = static_cast<double>(output.elements() / geometry.row_count);
+    const int64_t row_elements = output.elements() / geometry.row_count;
     if (is_packed(output.dtype)) return plan_packed(context, geometry);
     ops::dispatch_width(output.dtype, [&]<class T>() {
       T fill{};
@@ -143,7 +145,7 @@ class Pad : public Operator {
         if (value_ != 0) ops::make_convert(DType::float32, output.dtype)(&value_, &fill, 0, 1);
       }
       const bool has_fill = context.has_input(2);
-      context.range(geometry.row_count, row_elements * sizeof(T) * 0.1 + 10,
+      context.range(geometry.row_count, static_cast<double>(row_elements) * sizeof(T) * 0.1 + 10,
                     [=](const TileContext& tile, int64_t begin, int64_t end) {
                       pad_rows<T>(geometry, tile.input<T>(0), tile.output<T>(0), has_fill ? *tile.input<T>(2) : fill,
                                   begin, end);

@@ -4,7 +4,10 @@
 // ops/support/random.h for what a seed means.
 #include "ops/support/random.h"
 
+#include <algorithm>
+
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/elementwise.h"
 

@@ -1,8 +1,10 @@
 // Range: https://onnx.ai/onnx/operators/onnx__Range.html, versions 11, 27 (float16, bfloat16, stash_type). Element i is
 // start + i * delta, in the precision of the type, 16-bit floats in float.
+#include <algorithm>
 #include <cmath>
 
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/shape_rules.h"
 

@@ -4,10 +4,12 @@
 // is reduced by itself.
 #include "ops/support/reduce.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "kernels/row/row.h"
 #include "ops/support/axes_source.h"
 #include "ops/support/shape_rules.h"

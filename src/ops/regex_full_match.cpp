@@ -1,4 +1,5 @@
 // RegexFullMatch: https://onnx.ai/onnx/operators/onnx__RegexFullMatch.html, version 20.
+#include "graph/registry.h"
 #include "media/regex.h"
 
 namespace onnxrun {

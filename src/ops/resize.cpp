@@ -1,5 +1,6 @@
 // Resize: https://onnx.ai/onnx/operators/onnx__Resize.html, versions 10 (mode and scales alone), 11, 13, 18 (antialias,
 // axes, keep_aspect_ratio_policy), 19 (half_pixel_symmetric). The output's extents do not depend on roi.
+#include <algorithm>
 #include <cmath>
 
 #include "graph/registry.h"

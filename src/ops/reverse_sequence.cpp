@@ -1,4 +1,7 @@
 // ReverseSequence: https://onnx.ai/onnx/operators/onnx__ReverseSequence.html, version 10.
+#include <algorithm>
+
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/element_width.h"
 #include "ops/support/elementwise.h"

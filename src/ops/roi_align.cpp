@@ -1,6 +1,7 @@
 // RoiAlign: https://onnx.ai/onnx/operators/onnx__RoiAlign.html, versions 10, 16 (coordinate_transformation_mode), 22.
 // mode max takes the largest of the four weighted neighbours of every sample, as the reference does, not the largest
 // interpolated sample. Computed in float32 (float64 for float64).
+#include <algorithm>
 #include <cmath>
 
 #include "base/dispatch_dtype.h"

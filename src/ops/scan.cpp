@@ -1,5 +1,8 @@
 // Scan: https://onnx.ai/onnx/operators/onnx__Scan.html, versions 8 (a batch, sequence_lens), 9 (axes, output
 // directions), 11, 16, 19, 21, 23, 24, 25. Behind the end of a short sequence version 8 gives zeros.
+#include <algorithm>
+
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/axis_copy.h"
 #include "ops/support/loop_body.h"
@@ -19,7 +22,7 @@ std::vector<int64_t> read_list(AttributeReader& attributes, const char* name, si
   return list;
 }
 
-Tensor without_axis(Tensor tensor, size_t axis) {
+Tensor without_axis(const Tensor& tensor, size_t axis) {
   Shape shape = tensor.shape();
   shape.erase(axis);
   return tensor.reshaped(shape);
@@ -155,6 +158,7 @@ class Scan : public Operator {
       for (size_t k = 0; k < scanned.size(); ++k) scanned[k].push_back(std::move(outputs[states_ + k].tensor()));
     }
     std::vector<Tensor> results;
+    results.reserve(states.size() + scanned.size());
     for (Value& state : states) results.push_back(std::move(state.tensor()));
     for (size_t k = 0; k < scanned.size(); ++k) {
       if (output_reversed_[k] != 0) std::reverse(scanned[k].begin(), scanned[k].end());

@@ -1,5 +1,6 @@
 // ScatterElements: https://onnx.ai/onnx/operators/onnx__ScatterElements.html, versions 11, 13, 16 (reduction), 18 (min,
 // max). Scatter: https://onnx.ai/onnx/operators/onnx__Scatter.html, versions 9, 11. Updates are applied in their order.
+#include "graph/registry.h"
 #include "ops/support/elementwise.h"
 #include "ops/support/indices.h"
 #include "ops/support/scatter.h"

@@ -1,5 +1,6 @@
 // ScatterND: https://onnx.ai/onnx/operators/onnx__ScatterND.html, versions 11, 13, 16 (reduction), 18 (min, max).
 // Updates are applied in their order.
+#include "graph/registry.h"
 #include "ops/support/elementwise.h"
 #include "ops/support/indices.h"
 #include "ops/support/scatter.h"

@@ -1,5 +1,6 @@
 // SequenceConstruct, SequenceEmpty, SequenceAt, SequenceErase, SequenceLength: version 11,
 // https://onnx.ai/onnx/operators/onnx__SequenceConstruct.html and its like.
+#include "graph/registry.h"
 #include "ops/support/sequence_position.h"
 
 namespace onnxrun {

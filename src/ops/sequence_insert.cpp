@@ -1,5 +1,6 @@
 // SequenceInsert: https://onnx.ai/onnx/operators/onnx__SequenceInsert.html, version 11. Inserts into the sequence
 // itself where nobody reads it later, so that a chain of insertions is linear.
+#include "graph/registry.h"
 #include "ops/support/sequence_position.h"
 
 namespace onnxrun {

@@ -1,6 +1,8 @@
 // Shape: https://onnx.ai/onnx/operators/onnx__Shape.html, versions 1, 13, 15 (start, end), 19, 21, 23, 24, 25.
+#include <algorithm>
 #include <limits>
 
+#include "graph/registry.h"
 #include "ops/support/strided_copy.h"
 #include "ops/support/versions.h"
 

@@ -1,4 +1,5 @@
 // Size: https://onnx.ai/onnx/operators/onnx__Size.html, versions 1, 13, 19, 21, 23, 24, 25.
+#include "graph/registry.h"
 #include "ops/support/strided_copy.h"
 #include "ops/support/versions.h"
 

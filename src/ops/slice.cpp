@@ -1,8 +1,10 @@
 // Slice: https://onnx.ai/onnx/operators/onnx__Slice.html, versions 1 (attributes), 10 (inputs, steps), 11 (negative
 // axes), 13. A view where the part lies in the input as one run.
+#include <algorithm>
 #include <limits>
 
 #include "graph/content.h"
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/axes_source.h"
 #include "ops/support/shape_rules.h"

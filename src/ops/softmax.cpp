@@ -1,5 +1,6 @@
 // Softmax and LogSoftmax: https://onnx.ai/onnx/operators/onnx__Softmax.html, versions 1 and 11 (the input is taken as a
 // matrix, cut before `axis`), 13 (along `axis`). The largest element is subtracted first.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 

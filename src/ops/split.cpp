@@ -1,7 +1,10 @@
 // Split: https://onnx.ai/onnx/operators/onnx__Split.html, versions 1 (sizes as attribute or as an input of the data's
 // type), 2, 11 (negative axis), 13 (sizes as an input), 18 (num_outputs). Views where the parts lie in the input as one
 // run.
+#include <algorithm>
+
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "ops/support/shape_rules.h"
 #include "ops/support/strided_copy.h"
 #include "ops/support/versions.h"

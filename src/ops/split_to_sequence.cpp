@@ -1,4 +1,7 @@
 // SplitToSequence: https://onnx.ai/onnx/operators/onnx__SplitToSequence.html, versions 11, 24.
+#include <algorithm>
+
+#include "graph/registry.h"
 #include "ops/support/axis_copy.h"
 #include "ops/support/indices.h"
 #include "ops/support/shape_rules.h"

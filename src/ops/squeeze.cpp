@@ -1,5 +1,6 @@
 // Squeeze: https://onnx.ai/onnx/operators/onnx__Squeeze.html, versions 1, 11 (negative axes), 13 (axes is an input),
 // 21, 23, 24, 25. A view: no element moves.
+#include "graph/registry.h"
 #include "ops/support/axes_source.h"
 #include "ops/support/shape_rules.h"
 #include "ops/support/versions.h"

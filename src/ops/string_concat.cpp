@@ -1,4 +1,5 @@
 // StringConcat: https://onnx.ai/onnx/operators/onnx__StringConcat.html, version 20.
+#include "graph/registry.h"
 #include "ops/support/binary_row.h"
 #include "ops/support/shape_rules.h"
 

@@ -2,9 +2,11 @@
 // full mappings ("ß" becomes "SS"), in the language of `locale`, whatever locales the machine has. Stop words that are
 // not case sensitive are compared by Unicode's case folding. Where nothing is left, of no elements too, one empty
 // string.
+#include <algorithm>
 #include <optional>
 #include <unordered_set>
 
+#include "graph/registry.h"
 #include "media/text_case.h"
 
 namespace onnxrun {

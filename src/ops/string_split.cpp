@@ -1,10 +1,12 @@
 // StringSplit: https://onnx.ai/onnx/operators/onnx__StringSplit.html, version 20. Without a delimiter, text splits at
 // white space as Unicode defines it, none is left at either end, and of an empty text there are no parts; with one, an
 // empty text is a single empty part. A negative maxsplit is no limit.
+#include <algorithm>
 #include <array>
 #include <string_view>
 
 #include "graph/attribute.h"
+#include "graph/registry.h"
 
 namespace onnxrun {
 namespace {

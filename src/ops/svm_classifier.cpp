@@ -4,9 +4,11 @@
 // scores are the machines', for two classes -s and s. Without vectors_per_class the model is linear: a row of
 // coefficients and rho[0] for each class; with two classes the second is chosen where the larger score passes 0, or 0.5
 // where no coefficient is negative.
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/scores.h"
 #include "ops/support/svm.h"

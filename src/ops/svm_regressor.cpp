@@ -1,5 +1,6 @@
 // SVMRegressor: https://onnx.ai/onnx/operators/onnx_aionnxml_SVMRegressor.html, version 1. Without support vectors the
 // model is linear in its coefficients. A one-class model gives 1 for inliers, where the score is above 0, and -1.
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/scores.h"
 #include "ops/support/svm.h"

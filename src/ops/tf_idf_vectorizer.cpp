@@ -1,8 +1,10 @@
 // TfIdfVectorizer: https://onnx.ai/onnx/operators/onnx__TfIdfVectorizer.html, version 9. An n-gram is found where its
 // items stand 1 + s apart for some s up to max_skip_count, a single item once. The last of equal n-grams of the pool
 // counts.
+#include <algorithm>
 #include <unordered_map>
 
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/label_map.h"
 

@@ -1,6 +1,7 @@
 // Tile: https://onnx.ai/onnx/operators/onnx__Tile.html, versions 1 (one axis, given as numbers of the data's type), 6,
 // 13.
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "ops/support/shape_rules.h"
 #include "ops/support/strided_copy.h"
 #include "ops/support/versions.h"

@@ -1,8 +1,10 @@
 // TopK: https://onnx.ai/onnx/operators/onnx__TopK.html, versions 1 (k is an attribute), 10, 11 (largest, sorted), 24.
 // Equal elements come in the order of their positions; NaN is larger than everything. Always sorted.
+#include <algorithm>
 #include <numeric>
 
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "ops/support/axis_view.h"
 #include "ops/support/shape_rules.h"
 

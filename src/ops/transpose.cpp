@@ -1,6 +1,7 @@
 // Transpose: https://onnx.ai/onnx/operators/onnx__Transpose.html, versions 1, 13, 21, 23, 24, 25. A view where only
 // axes of extent 1 move.
 #include "graph/content.h"
+#include "graph/registry.h"
 #include "ops/support/shape_rules.h"
 #include "ops/support/strided_copy.h"
 #include "ops/support/versions.h"

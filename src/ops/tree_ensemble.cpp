@@ -2,7 +2,10 @@
 // nodes_missing_value_tracks_true says, whatever the comparison. A target that no leaf votes for is 0.
 #include "ops/support/tree_ensemble.h"
 
+#include <algorithm>
+
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/scores.h"
 

@@ -4,6 +4,9 @@
 // chosen where s is above 0, or above 0.5 if no weight is negative; votes for the first class then count for the
 // second, and the first one's score follows (ops/support/scores.h) with -s where a weight is negative. A single base
 // value is that of the class that the votes are for.
+#include <algorithm>
+
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/scores.h"
 #include "ops/support/tree_ensemble.h"

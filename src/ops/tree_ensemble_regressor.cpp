@@ -1,5 +1,6 @@
 // TreeEnsembleRegressor: https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsembleRegressor.html, versions 1, 3, and 5,
 // where it is deprecated and runs as before. See tree_ensemble.cpp for missing values and votes.
+#include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/scores.h"
 #include "ops/support/tree_ensemble.h"

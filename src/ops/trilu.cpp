@@ -1,4 +1,7 @@
 // Trilu: https://onnx.ai/onnx/operators/onnx__Trilu.html, version 14.
+#include <algorithm>
+
+#include "graph/registry.h"
 #include "ops/support/element_width.h"
 #include "ops/support/elementwise.h"
 #include "ops/support/versions.h"

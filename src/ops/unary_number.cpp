@@ -1,6 +1,7 @@
 // Elementwise functions of one operand of any number type: Abs (1, 6, 13), Neg (1, 6, 13), Sign (9, 13), Erf (9, 13):
 // https://onnx.ai/onnx/operators/. Integers wrap around: the absolute value and the negative of the smallest are
 // itself.
+#include <algorithm>
 #include <cmath>
 
 #include "base/dispatch_dtype.h"

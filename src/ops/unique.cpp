@@ -1,7 +1,9 @@
 // Unique: https://onnx.ai/onnx/operators/onnx__Unique.html, version 11. NaN equals NaN and is larger than every number.
+#include <algorithm>
 #include <numeric>
 
 #include "base/dispatch_dtype.h"
+#include "graph/registry.h"
 #include "ops/support/axis_view.h"
 #include "ops/support/shape_rules.h"
 

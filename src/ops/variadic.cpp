@@ -1,5 +1,7 @@
 // Min, Max (versions 1, 6, 8, 12, 13), Sum, Mean (1, 6, 8, 13): https://onnx.ai/onnx/operators/. NaN wins in Min and
 // Max. Sums of 16-bit floats are kept in float and rounded once.
+#include <algorithm>
+
 #include "base/dispatch_dtype.h"
 #include "graph/registry.h"
 #include "kernels/binary/binary.h"

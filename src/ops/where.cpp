@@ -1,4 +1,7 @@
 // Where: https://onnx.ai/onnx/operators/onnx__Where.html, versions 9, 16.
+#include <algorithm>
+
+#include "graph/registry.h"
 #include "ops/support/element_width.h"
 #include "ops/support/shape_rules.h"
 #include "ops/support/strided_loop.h"

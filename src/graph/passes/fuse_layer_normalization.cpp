@@ -202,7 +202,9 @@ bool fuse_multiplied_out(Graph& graph, const std::vector<std::vector<NodeId>>& c
 
 bool fuse(Graph& graph, const std::vector<std::vector<NodeId>>& consumers, NodeId id) {
   const Node& core = graph.node(id);
-  if (core.outputs.empty() || graph.value(core.outputs[0]).type.dtype != DType::float32) return false;
+  // The first of several outputs may be left out.
+  if (core.outputs.empty() || core.outputs[0] == kNoValue) return false;
+  if (graph.value(core.outputs[0]).type.dtype != DType::float32) return false;
   if (is_operator(core, "Add")) return fuse_multiplied_out(graph, consumers, id);
   if (!is_operator(core, "Div") && !is_operator(core, "Mul")) return false;
   NodeGroup group(graph, consumers, id);

@@ -7,8 +7,13 @@ namespace {
 
 using VecF = Vec<float>;
 constexpr size_t kLane = kLanes<float>;
-constexpr size_t kRows = 4;     // queries at a time
-constexpr size_t kVectors = 4;  // of a value at a time: kRows * kVectors sums stay in registers
+constexpr size_t kRows = 4;  // queries at a time
+// Vectors of a value at a time: kRows * kVectors sums stay in registers beside the operands.
+#if defined(ONNXRUN_SIMD_avx512) || defined(ONNXRUN_SIMD_neon)
+constexpr size_t kVectors = 4;
+#else
+constexpr size_t kVectors = 2;
+#endif
 
 // kCount queries against all keys.
 template <size_t kCount>

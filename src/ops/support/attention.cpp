@@ -1,5 +1,6 @@
 #include "ops/support/attention.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <memory>

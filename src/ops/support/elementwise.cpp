@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 
 #include "base/dispatch_dtype.h"
 #include "ops/support/strided_loop.h"

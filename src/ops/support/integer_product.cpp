@@ -1,6 +1,7 @@
 #include "ops/support/integer_product.h"
 
 #include <algorithm>
+#include <functional>
 #include <string>
 
 #include "base/aligned_buffer.h"

@@ -1,5 +1,6 @@
 #include "ops/support/loop_body.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "ops/support/axis_copy.h"

@@ -1,5 +1,7 @@
 #include "ops/support/quantization.h"
 
+#include <algorithm>
+
 #include "base/checked.h"
 #include "base/half.h"
 #include "onnxrun/error.h"

@@ -1,6 +1,7 @@
 #include "ops/support/shape_rules.h"
 
 #include <algorithm>
+#include <functional>
 #include <string>
 
 #include "graph/content.h"

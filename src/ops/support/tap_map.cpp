@@ -1,5 +1,7 @@
 #include "ops/support/tap_map.h"
 
+#include <algorithm>
+
 namespace onnxrun::ops {
 namespace {
 
