@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -202,7 +203,7 @@ TEST_F(SplitGemm, ThreePartsAreExact) {
     EXPECT_EQ(problem.run(*unit), problem.a);
     std::swap(problem.a, problem.b);
     problem.m = 70, problem.n = 40;
-    problem.b = random_.floats(70 * 40);
+    problem.b = random_.floats(size_t{70} * 40);
     EXPECT_EQ(problem.run(*unit), problem.b);
   }
 }
@@ -316,7 +317,7 @@ TEST_F(SplitGemm, Epilogue) {
                                Steps{{EpilogueKind::tanh}, {EpilogueKind::add_residual}, {EpilogueKind::relu}}}) {
       Problem problem(37, 61, 40, random_);
       problem.dense = dense;
-      const std::vector<float> bias = random_.floats(61), residual = random_.floats(37 * 61);
+      const std::vector<float> bias = random_.floats(61), residual = random_.floats(size_t{37} * 61);
       problem.gemm.epilogue = {bias.data(), residual.data(), 61, steps.data(), static_cast<int>(steps.size())};
       problem.run();
       for (size_t i = 0; i < 37; ++i) {
@@ -333,7 +334,7 @@ TEST_F(SplitGemm, Epilogue) {
 
 TEST_F(SplitGemm, ResidualMayBeTheOutput) {
   Problem problem(37, 61, 40, random_);
-  const std::vector<float> residual = random_.floats(37 * 61);
+  const std::vector<float> residual = random_.floats(size_t{37} * 61);
   const EpilogueStep step = {EpilogueKind::add_residual};
   problem.gemm.epilogue = {nullptr, residual.data(), 61, &step, 1};
   problem.a_at(3, 3) = kNan;  // both ways are taken
@@ -369,7 +370,8 @@ TEST_F(SplitGemm, NumbersOutOfRangeTakeTheDenseKernels) {
           const bool is_dense = odd == 0x1p90f ? in_rows && in_panel : in_rows || in_panel;
           const size_t at = i * 100 + j;
           if (is_dense) {
-            ASSERT_EQ(std::memcmp(&mixed[at], &dense[at], sizeof(float)), 0) << odd << ' ' << i << ' ' << j;
+            ASSERT_EQ(std::bit_cast<uint32_t>(mixed[at]), std::bit_cast<uint32_t>(dense[at]))
+                << odd << ' ' << i << ' ' << j;
           } else if (!in_rows && !in_panel) {
             ASSERT_EQ(mixed[at], plain[at]) << odd << ' ' << i << ' ' << j;
           }
@@ -385,7 +387,7 @@ TEST_F(SplitGemm, TinyOperandsTakeTheDenseKernelsAndZeroDoesNot) {
   const std::vector<float> dense = problem.run_dense();
   EXPECT_EQ(problem.run(), dense);
   std::fill(problem.a.begin(), problem.a.end(), 0.0f);
-  EXPECT_EQ(problem.run(), std::vector<float>(33 * 60, 0.0f));
+  EXPECT_EQ(problem.run(), std::vector<float>(size_t{33} * 60, 0.0f));
   problem.b_at(2, 2) = kInf;
   EXPECT_TRUE(std::isnan(problem.run()[2]));
   EXPECT_EQ(problem.run()[50], 0.0f);
@@ -423,7 +425,7 @@ struct LosingTiles : EmulatedTiles {
 struct MixingTiles : EmulatedTiles {
   template <int kSum, int kA, int kB>
   static void multiply_add() {
-    EmulatedTiles::multiply_add<kSum, kA, kB == 7 ? 6 : kB>();
+    EmulatedTiles::multiply_add<kSum, kA, 6>();
   }
 };
 struct IdleTiles : EmulatedTiles {
