@@ -104,10 +104,10 @@ Form winograd(const ConvShape& s, size_t m) {
 Form narrow_groups(const ConvShape& s) {
   const BlockedGroupedPlan plan = make_blocked_grouped_plan(s);
   const size_t blocks = (s.in_channels + plan.block - 1) / plan.block;
-  return {plan.packed_weight_bytes, 0, 0,
+  return {plan.packed_weight_bytes, 0, plan.scratch_bytes,
           [=](const float* weights, float* dst) { pack_blocked_grouped_weights(plan, weights, dst, 0, blocks); },
-          [=](const BlockedConvArgs& args, void*, void*) {
-            for (size_t i = 0; i < plan.tile_count; ++i) run_blocked_grouped(plan, args, i);
+          [=](const BlockedConvArgs& args, void*, void* scratch) {
+            for (size_t i = 0; i < plan.tile_count; ++i) run_blocked_grouped(plan, args, i, scratch);
           }};
 }
 

@@ -75,7 +75,7 @@ check_tidy() {
   mkdir -p build/tidy
   sed -E 's/ -Winvalid-pch| -include [^ ]*cmake_pch\.hxx| -fvect-cost-model=[a-z-]+| -Wno-maybe-uninitialized//g' \
     build/release/compile_commands.json >build/tidy/compile_commands.json
-  changed_sources | grep -v '\.simd\.cpp$' | while read -r file; do
+  changed_sources | grep -vE '\.(simd|amx)\.cpp$' | while read -r file; do
     grep -q "\"file\": \"$PWD/$file\"" build/release/compile_commands.json && echo "$file"
   done | xargs -r -n 1 -P "$(nproc)" clang-tidy --quiet -p build/tidy
 }

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -40,9 +41,26 @@ struct SessionOptions {
   bool oversubscribe = false;
 };
 
+// A node of the graph that is executed, after all passes.
+struct StepInfo {
+  std::string node;  // "Conv 'conv1'"
+  std::string implementation;
+  std::vector<std::string> outputs;  // "name float32[1,64,112,112]"
+  int64_t tiles = 0;
+};
+
+// What a step of a run took, from the beginning of the run on; a subgraph's steps count to the node that has it.
+struct StepTime {
+  StepInfo step;
+  std::chrono::nanoseconds begin{0};
+  std::chrono::nanoseconds duration{0};
+};
+
 struct RunOptions {
   // Stops the run between two steps once it has taken so long; zero: never.
   std::chrono::nanoseconds timeout{0};
+  // Called behind every step, on the calling thread.
+  std::function<void(const StepTime&)> on_step;
 };
 
 struct SessionInfo {
@@ -51,16 +69,8 @@ struct SessionInfo {
   double load_milliseconds = 0;
   size_t packed_bytes = 0;    // weights in the form that kernels read
   size_t constant_bytes = 0;  // folded constants
-  size_t arena_bytes = 0;     // of the newest plan; 0 before the first run of a model with symbolic shapes
+  size_t arena_bytes = 0;     // of the newest plan; before the first run of a model with symbolic shapes, of a likely one
   std::vector<PassReport> passes;
-};
-
-// A node of the graph that is executed, after all passes.
-struct StepInfo {
-  std::string node;  // "Conv 'conv1'"
-  std::string implementation;
-  std::vector<std::string> outputs;  // "name float32[1,64,112,112]"
-  int64_t tiles = 0;
 };
 
 // A compiled model. Immutable: any number of threads may call run at the same time.
@@ -86,7 +96,7 @@ class ONNXRUN_API Session {
                          const RunOptions& options = {}) const;
 
   SessionInfo info() const;
-  // The steps of the newest plan; empty before the first run of a model with symbolic shapes.
+  // The steps of the newest plan; before the first run of a model with symbolic shapes, of likely ones or none.
   std::vector<StepInfo> steps() const;
 
  private:

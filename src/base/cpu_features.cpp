@@ -1,6 +1,7 @@
 #include "base/cpu_features.h"
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
@@ -55,20 +56,20 @@ Isa detect() {
   if (!avx2) return Isa::sse2;
   const bool avx512 = has_bits(saved, 0xe6) && has_bits(seven.ebx, bit(16) | bit(17) | bit(28) | bit(30) | bit(31));
   if (!avx512) return Isa::avx2;
-  const bool amx = has_bits(saved, uint64_t{3} << 17) && has_bits(seven.edx, bit(22) | bit(24)) &&  // BF16, TILE
-                   has_bits(cpuid(7, 1).eax, bit(5)) && request_tile_permission();                  // AVX512_BF16
+  const bool amx = has_bits(saved, uint64_t{3} << 17) && has_bits(seven.edx, bit(22) | bit(24));  // AMX-BF16, AMX-TILE
   return amx ? Isa::amx : Isa::avx512;
 }
 
 #else
 
+bool request_tile_permission() { return false; }
 Isa detect() { return Isa::neon; }
 
 #endif
 
-Isa strongest() {
-  static const Isa kDetected = detect();
-  return kDetected;
+std::atomic<Isa>& strongest() {
+  static std::atomic<Isa> isa{detect()};
+  return isa;
 }
 
 std::optional<Isa> isa_from_name(std::string_view name) {
@@ -78,13 +79,19 @@ std::optional<Isa> isa_from_name(std::string_view name) {
   return std::nullopt;
 }
 
-Isa capped(Isa cap) { return isa_supported(cap) ? cap : strongest(); }
+// Asks for the tile registers only where they would be used: the grant makes signal stacks larger.
+Isa capped(Isa cap) {
+  const Isa isa = isa_supported(cap) ? cap : strongest().load();
+  if (isa != Isa::amx || request_tile_permission()) return isa;
+  strongest() = Isa::avx512;
+  return Isa::avx512;
+}
 
-Isa& selection() {
-  static Isa isa = [] {
+std::atomic<Isa>& selection() {
+  static std::atomic<Isa> isa = [] {
     const char* name = std::getenv("ONNXRUN_ISA");
     const std::optional<Isa> cap = name ? isa_from_name(name) : std::nullopt;
-    return cap ? capped(*cap) : strongest();
+    return capped(cap.value_or(strongest()));
   }();
   return isa;
 }
@@ -99,6 +106,13 @@ bool isa_supported(Isa isa) {
 }
 
 Isa selected_isa() { return selection(); }
+
+void withdraw_amx() {
+  Isa amx = Isa::amx;
+  strongest().compare_exchange_strong(amx, Isa::avx512);
+  amx = Isa::amx;
+  selection().compare_exchange_strong(amx, Isa::avx512);
+}
 
 void set_isa_cap_for_testing(Isa cap) { selection() = capped(cap); }
 

@@ -15,8 +15,13 @@ std::string_view isa_name(Isa isa);
 bool isa_supported(Isa isa);
 
 // The instruction set that kernels use: the strongest supported one, capped by the environment variable ONNXRUN_ISA
-// (sse2, avx2, avx512 or amx; read once; a name that is none of these is ignored). Thread-safe.
+// (sse2, avx2, avx512 or amx; read once; a name that is none of these is ignored). Where it is amx, the operating
+// system has granted this process the tile registers. Thread-safe.
 Isa selected_isa();
+
+// Treats the processor as one without AMX from now on: its tile unit was found to be wrong. Kernels chosen before keep
+// running. Thread-safe.
+void withdraw_amx();
 
 // Caps selected_isa() from now on, for tests that compare instruction sets inside one process; kernels chosen before
 // keep running. Not thread-safe.

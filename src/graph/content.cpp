@@ -21,6 +21,21 @@ Content content_of(const Tensor& tensor) {
   return content;
 }
 
+Content strided_content(const Content& content, const std::vector<int64_t>& extents, const std::vector<int64_t>& steps,
+                        int64_t offset) {
+  std::vector<int64_t> offsets = {offset};
+  for (size_t axis = 0; axis < extents.size(); ++axis) {
+    std::vector<int64_t> deeper;
+    for (const int64_t first : offsets) {
+      for (int64_t i = 0; i < extents[axis]; ++i) deeper.push_back(first + i * steps[axis]);
+    }
+    offsets = std::move(deeper);
+  }
+  Content picked;
+  for (const int64_t at : offsets) picked.push_back(content[static_cast<size_t>(at)]);
+  return picked;
+}
+
 Tensor tensor_of(const Content& content, DType dtype, const Shape& shape) {
   Tensor tensor(dtype, shape);
   dispatch_dtype<IntegerTypes, bool>(dtype, [&]<class T>() {

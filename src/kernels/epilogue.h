@@ -30,7 +30,7 @@ struct EpilogueStep {
 };
 
 // First the bias is added, then the steps follow in their order. A leading add_residual and a following relu,
-// leaky_relu or clip are free: they happen in registers. The pointers are borrowed for the call.
+// leaky_relu, clip or (float) hard_swish are free: they happen in registers. The pointers are borrowed for the call.
 template <class T>
 struct EpilogueOf {
   const T* bias = nullptr;      // nullptr: none; GEMM: [N], convolution: [out_channels]
@@ -44,7 +44,7 @@ using Epilogue = EpilogueOf<float>;
 // The leading steps of an epilogue that are applied in registers.
 template <class T>
 struct RegisterEpilogue {
-  enum class Activation : uint8_t { none, relu, clip, leaky_relu };
+  enum class Activation : uint8_t { none, relu, clip, leaky_relu, hard_swish };
   bool add_residual = false;
   Activation activation = Activation::none;
   T alpha = 0, beta = 0;

@@ -134,11 +134,12 @@ class BlockedConv : public Operator {
     };
     const std::string format = "blocked groups of " + std::to_string(plan->width) + " " + std::to_string(plan->block);
     const auto* weights = reinterpret_cast<const float*>(context.packed(1, format, plan->packed_weight_bytes, pack));
+    context.scratch(plan->scratch_bytes);
     const FindArgs find = find_args(context, weights);
     const double cost =
         multiplies(shape) * 4 * kNanosecondsPerMultiply / static_cast<double>(std::max<size_t>(1, plan->tile_count));
     context.phase(static_cast<int64_t>(plan->tile_count), cost, [plan, find](const TileContext& tile) {
-      run_blocked_grouped(*plan, find(tile), static_cast<size_t>(tile.tile));
+      run_blocked_grouped(*plan, find(tile), static_cast<size_t>(tile.tile), tile.scratch);
     });
     context.implementation((plan->width == 1 ? "depthwise" : "narrow groups") + ops::describe(fused_));
   }

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "graph/registry.h"
-#include "kernels/row/row.h"
 #include "ops/support/channel_blocks.h"
 #include "ops/support/fused_steps.h"
 
@@ -27,20 +26,11 @@ class BlockedScaleShift : public Operator {
     context.in_place(0, 0);
     context.range(x[0] * blocks, static_cast<double>(positions) * (1 + 2 * static_cast<double>(steps_.size())),
                   [=, this](const TileContext& tile, int64_t begin, int64_t end) {
-                    constexpr int64_t kVectors = 64;  // stay in the first level cache between the two passes
                     for (int64_t map = begin; map < end; ++map) {
-                      const float* src = tile.input<float>(0) + map * positions * block;
-                      float* dst = tile.output<float>(0) + map * positions * block;
                       const int64_t lane = map % blocks * block;
-                      for (int64_t at = 0; at < positions; at += kVectors) {
-                        const auto count = static_cast<size_t>(std::min(kVectors, positions - at));
-                        row_kernels().scale_shift_blocks(src + at * block, dst + at * block, count, scale + lane,
-                                                         shift + lane);
-                        if (!steps_.empty()) {
-                          epilogue_row_f32()(dst + at * block, nullptr, count * static_cast<size_t>(block),
-                                             steps_.data(), static_cast<int>(steps_.size()));
-                        }
-                      }
+                      ops::scale_shift_map(tile.input<float>(0) + map * positions * block,
+                                           tile.output<float>(0) + map * positions * block, positions, scale + lane,
+                                           shift + lane, steps_);
                     }
                   });
     context.implementation("by channel" + ops::describe(fused_));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "graph/content.h"
 #include "graph/registry.h"
 #include "onnxrun/error.h"
 #include "ops/support/axes_source.h"
@@ -53,19 +54,21 @@ class Slice : public Operator {
     const Ranges ranges = read(context, shape.rank());
     if (!ranges.is_known) return infer_unknown(context, shape, ranges);
     DimShape result = shape;
-    bool is_content_known = shape.rank() == 1 && context.content(0);
+    std::vector<AxisSlice> parts(shape.rank());  // where the input's shape is known
+    for (size_t axis = 0; axis < shape.rank(); ++axis) parts[axis] = {0, shape[axis].number_or_negative(), 1};
     for (size_t k = 0; k < ranges.axes.size(); ++k) {
       const Dim& extent = shape[ranges.axes[k]];
       if (extent.is_number()) {
         const AxisSlice part = resolve(ranges.starts[k], ranges.ends[k], ranges.steps[k], extent.number());
+        parts[ranges.axes[k]] = part;
         result[ranges.axes[k]] = part.count;
-        if (is_content_known) context.set_content(0, pick(*context.content(0), part));
       } else {
         result[ranges.axes[k]] = symbolic(ranges.starts[k], ranges.ends[k], ranges.steps[k], extent);
-        is_content_known = false;
       }
     }
-    if (is_content_known && ranges.axes.empty()) context.set_content(0, *context.content(0));
+    if (const Content* content = context.content(0); content && shape.is_concrete()) {
+      set_content(context, *content, shape.concrete(), parts);
+    }
     context.set_shape(0, result);
   }
 
@@ -135,11 +138,17 @@ class Slice : public Operator {
     context.set_shape(0, result);
   }
 
-  static Content pick(const Content& elements, const AxisSlice& part) {
-    Content picked;
-    for (int64_t i = 0; i < part.count; ++i)
-      picked.push_back(elements[static_cast<size_t>(part.begin + i * part.step)]);
-    return picked;
+  static void set_content(InferContext& context, const Content& content, const Shape& shape,
+                          const std::vector<AxisSlice>& parts) {
+    const auto strides = ops::row_major_strides(shape);
+    std::vector<int64_t> extents, steps;
+    int64_t offset = 0;
+    for (size_t axis = 0; axis < parts.size(); ++axis) {
+      extents.push_back(parts[axis].count);
+      steps.push_back(parts[axis].count > 1 ? parts[axis].step * strides[axis] : 0);
+      offset += parts[axis].begin * strides[axis];
+    }
+    context.set_content(0, strided_content(content, extents, steps, offset));
   }
 
   // The common forms over a symbolic extent: [n:], [:-n], [-n:], [:].

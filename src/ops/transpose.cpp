@@ -1,5 +1,6 @@
 // Transpose: https://onnx.ai/onnx/operators/onnx__Transpose.html, versions 1, 13, 21, 23, 24, 25. A view where only
 // axes of extent 1 move.
+#include "graph/content.h"
 #include "graph/registry.h"
 #include "ops/support/shape_rules.h"
 #include "ops/support/strided_copy.h"
@@ -24,6 +25,16 @@ class Transpose : public Operator {
     std::vector<Dim> extents;
     for (const size_t axis : axes(shape.rank())) extents.push_back(shape[axis]);
     context.set_shape(0, extents);
+    if (const Content* content = context.content(0); content && shape.is_concrete()) {
+      const Shape known = shape.concrete();
+      const auto strides = ops::row_major_strides(known);
+      std::vector<int64_t> counts, steps;
+      for (const size_t axis : axes(shape.rank())) {
+        counts.push_back(known[axis]);
+        steps.push_back(strides[axis]);
+      }
+      context.set_content(0, strided_content(*content, counts, steps));
+    }
   }
 
   void plan(PlanContext& context) const override {

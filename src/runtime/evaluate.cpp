@@ -6,7 +6,7 @@
 
 namespace onnxrun {
 
-std::vector<Value> evaluate_node(const Graph& graph, const Node& node) {
+std::vector<Value> evaluate_node(const Graph& graph, const Node& node, const PlanOptions& options) {
   Graph alone;
   Node copy = node;
   const auto copy_value = [&](ValueId id) {
@@ -28,7 +28,7 @@ std::vector<Value> evaluate_node(const Graph& graph, const Node& node) {
 
   MemoryPackedStore store;
   ThreadPool pool(1);
-  const Program program(alone, {PlanOptions{}, store, pool});
+  const Program program(alone, {options, store, pool});
   RunState state;
   std::vector<Value> results = program.run(state, {});
   std::vector<Value> outputs;

@@ -222,7 +222,13 @@ void execute(const Program& program, const SegmentPlan& plan, RunState& state) {
              "; inputs: " + describe_operands(program.graph(), step, state);
     };
     try {
-      run_step(program, step, state, table + step.table_begin);
+      if (state.on_step) {
+        const auto begin = std::chrono::steady_clock::now();
+        run_step(program, step, state, table + step.table_begin);
+        state.on_step(step, begin, std::chrono::steady_clock::now());
+      } else {
+        run_step(program, step, state, table + step.table_begin);
+      }
     } catch (const Error& error) {
       throw Error(error.code(), place(error.what()));
     } catch (const std::bad_alloc&) {

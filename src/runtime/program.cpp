@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <set>
+#include <map>
 
 #include "onnxrun/error.h"
 
@@ -29,6 +29,19 @@ bool fits(const Type& planned, const Value& value) {
   return true;
 }
 
+// Gives symbolic extents likely values, so that weights are packed before the first run: a batch of one, sequences of
+// 128. False for maps of unknown size, on which it depends how their weights are packed.
+bool make_likely(Type& type) {
+  constexpr int64_t kLength = 128;
+  if (type.dtype == DType::undefined || !type.shape.has_rank()) return false;
+  for (size_t axis = 0; axis < type.shape.rank(); ++axis) {
+    if (type.shape[axis].is_number()) continue;
+    if (axis >= 2 && type.shape.rank() >= 4) return false;
+    type.shape[axis] = axis == 0 ? 1 : kLength;
+  }
+  return true;
+}
+
 bool same_elements(const Tensor& a, const Value& value) {
   const Tensor& b = value.tensor();
   if (a.dtype() == DType::string) return std::ranges::equal(a.values<std::string>(), b.values<std::string>());
@@ -50,18 +63,30 @@ Program::Program(const Graph& graph, const ProgramEnvironment& environment)
 Program::~Program() = default;
 
 void Program::plan_ahead() {
-  std::set<ValueId> inputs;
+  std::map<ValueId, Type> inputs;
+  bool is_guess = false;
   for (const ValueId id : graph_.inputs) {
-    const Type& type = graph_.value(id).type;
-    if (type.is_tensor() && !type.is_concrete_tensor()) return;
-    inputs.insert(id);
+    Type type = graph_.value(id).type;
+    if (type.is_tensor() && !type.is_concrete_tensor()) {
+      if (!make_likely(type)) return;
+      is_guess = true;
+    }
+    inputs.emplace(id, std::move(type));
   }
-  const auto live = [&](ValueId id) { return inputs.contains(id) ? graph_.value(id).type : Type(); };
+  const auto live = [&](ValueId id) {
+    const auto input = inputs.find(id);
+    return input == inputs.end() ? Type() : input->second;
+  };
   const PlanEnvironment environment{environment_.options, environment_.store, environment_.pool.size()};
-  const PlanPtr plan = segments_.make(0, live, nullptr, environment);
+  PlanPtr plan;
+  try {
+    plan = segments_.make(0, live, nullptr, environment);
+  } catch (const Error&) {
+    if (!is_guess) throw;
+  }
   environment_.store.finish(environment_.pool);
   // A plan that stops early may have to know elements; the run makes its own then.
-  if (plan->end == graph_.order().size()) keep(plan);
+  if (plan && plan->end == graph_.order().size()) keep(plan);
 }
 
 Program::PlanPtr Program::cached_plan(const RunState& state, size_t begin) const {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -34,6 +35,9 @@ struct RunState {
   std::unordered_map<uint64_t, std::vector<void*>> tables;
   std::map<const Graph*, std::unique_ptr<RunState>> nested;
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+  // Called behind each step of the program itself with the time of its begin and its end, where set.
+  using Time = std::chrono::steady_clock::time_point;
+  std::function<void(const Step& step, Time begin, Time end)> on_step;
 };
 
 // A graph that can be run. Immutable but for its cache of plans; any number of threads may run it, each on a RunState.

@@ -147,11 +147,12 @@ class Session::Impl {
     if (!problems.empty()) refuse(problems);
     std::vector<std::string> warnings;
     infer_graph(*graph_, options.dims, warnings);
-    const PassContext context{operators(), evaluate_node, static_cast<int64_t>(channel_block())};
+    const PlanOptions plan{options.precision, options.opt_level == 0, options.keep_denormals};
+    const auto evaluate = [&](const Graph& graph, const Node& node) { return evaluate_node(graph, node, plan); };
+    const PassContext context{operators(), evaluate, static_cast<int64_t>(channel_block())};
     passes_ = run_passes(*graph_, context,
                          {options.opt_level, options.disabled_passes, options.verify_passes, options.dims}, warnings);
     describe_interface();
-    const PlanOptions plan{options.precision, options.opt_level == 0, options.keep_denormals};
     program_ = std::make_unique<Program>(*graph_, ProgramEnvironment{plan, store_, pool_});
     load_milliseconds_ = milliseconds_since(begin);
   }
@@ -165,6 +166,12 @@ class Session::Impl {
     if (has_symbols_) check_symbols(inputs_, input_types_, inputs);
     std::unique_ptr<RunState> state = acquire();
     state->deadline = options.timeout.count() > 0 ? Clock::now() + options.timeout : Clock::time_point::max();
+    state->on_step = nullptr;
+    if (options.on_step) {
+      state->on_step = [&, start = Clock::now()](const Step& step, Clock::time_point begin, Clock::time_point end) {
+        options.on_step({describe(step), begin - start, end - begin});
+      };
+    }
     std::vector<Value> values(inputs.begin(), inputs.end());
     for (Value& value : values) {
       if (value.is_tensor() && !is_element_aligned(value.tensor())) value = value.tensor().clone();
@@ -215,22 +222,24 @@ class Session::Impl {
   std::vector<StepInfo> steps() const {
     std::vector<StepInfo> list;
     for (const auto& plan : program_->newest_plans()) {
-      for (const Step& step : plan->steps) {
-        StepInfo info{graph_->node(step.node).label, step.plan.implementation, {}, 0};
-        for (size_t k = step.input_count; k < step.operands.size(); ++k) {
-          const Operand& operand = step.operands[k];
-          if (operand.value == kNoValue) continue;
-          const std::string type = operand.type.dtype == DType::undefined ? "?" : operand.type.to_string();
-          info.outputs.push_back(graph_->value(operand.value).name + " " + type);
-        }
-        for (const Phase& phase : step.plan.phases) info.tiles += phase.tile_count;
-        list.push_back(std::move(info));
-      }
+      for (const Step& step : plan->steps) list.push_back(describe(step));
     }
     return list;
   }
 
  private:
+  StepInfo describe(const Step& step) const {
+    StepInfo info{graph_->node(step.node).label, step.plan.implementation, {}, 0};
+    for (size_t k = step.input_count; k < step.operands.size(); ++k) {
+      const Operand& operand = step.operands[k];
+      if (operand.value == kNoValue) continue;
+      const std::string type = operand.type.dtype == DType::undefined ? "?" : operand.type.to_string();
+      info.outputs.push_back(graph_->value(operand.value).name + " " + type);
+    }
+    for (const Phase& phase : step.plan.phases) info.tiles += phase.tile_count;
+    return info;
+  }
+
   void describe_interface() {
     for (const ValueId id : graph_->inputs) {
       const GraphValue& value = graph_->value(id);

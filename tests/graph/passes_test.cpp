@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "onnxrun/session.h"
 #include "support/model_builder.h"
@@ -119,7 +120,7 @@ void expect_same_results(const ModelBuilder& builder, const std::vector<Value>& 
   const auto got = elements(checked_session(builder).run(inputs)[0]);
   const auto expected = elements(Session(builder.model(), plain).run(inputs)[0]);
   ASSERT_EQ(got.size(), expected.size());
-  for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], 2e-5F) << "element " << i;
+  for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], 1e-5F * std::max(1.0F, std::abs(expected[i]))) << "element " << i;
 }
 
 int64_t count(const std::vector<std::string>& names, const std::string& name) {
@@ -216,6 +217,144 @@ TEST(Passes, BlockedMapsAreResized) {
     expect_same_results(builder, {random_floats({1, 8, 5, 6}, 3)});
     const auto names = operators_of(checked_session(builder));
     EXPECT_EQ(names.back(), "onnxrun.UnblockChannels") << ::testing::PrintToString(names);
+  }
+}
+
+// Zeros around maps become the padding of what reads them; other paddings stay.
+TEST(Passes, ZerosAroundMapsJoinTheirReader) {
+  const auto build = [](const std::string& mode, bool average, int64_t ceil_mode) {
+    ModelBuilder builder;
+    builder.main.input("x", DType::float32, {"1", "3", "7", "8"})
+        .constant("w", random_floats({4, 3, 3, 3}, 1))
+        .constant("pads", integers({8}, {0, 0, 1, 2, 0, 0, 1, 0}));
+    builder.main.node("Pad", {"x", "pads"}, {"p"}, {{"mode", mode}});
+    if (average) {
+      builder.main.node("AveragePool", {"p"}, {"y"},
+                        {{"kernel_shape", std::vector<int64_t>{3, 3}},
+                         {"strides", std::vector<int64_t>{2, 2}},
+                         {"ceil_mode", ceil_mode}});
+    } else {
+      builder.main.node("Conv", {"p", "w"}, {"y"}, {{"pads", std::vector<int64_t>{1, 0, 1, 0}}});
+    }
+    builder.main.output("y");
+    return builder;
+  };
+  const std::vector<Value> inputs = {random_floats({1, 3, 7, 8}, 2)};
+  for (const bool average : {false, true}) {
+    const ModelBuilder zeros = build("constant", average, 0);
+    EXPECT_EQ(changes(checked_session(zeros), "fuse_pad"), 1);
+    expect_same_results(zeros, inputs);
+    const ModelBuilder mirrored = build("reflect", average, 0);
+    EXPECT_EQ(changes(checked_session(mirrored), "fuse_pad"), 0);
+    expect_same_results(mirrored, inputs);
+  }
+  EXPECT_EQ(changes(checked_session(build("constant", true, 1)), "fuse_pad"), 0);
+}
+
+// A padding whose amounts follow from the input's shape, as of maps that shall have the size of others.
+TEST(Passes, BlockedMapsArePadded) {
+  for (const bool at_run : {false, true}) {
+    ModelBuilder builder;
+    builder.main.input("x", DType::float32, {"1", "8", at_run ? "h" : "7", "6"})
+        .constant("w", random_floats({20, 8, 1, 1}, 1))
+        .constant("fill", floats({}, {0.25F}))
+        .constant("zero", integers({1}, {0}))
+        .constant("two", integers({1}, {2}))
+        .constant("ten", integers({1}, {10}));
+    builder.main.node("Conv", {"x", "w"}, {"a"})
+        .node("Shape", {"x"}, {"s"})
+        .node("Gather", {"s", "two"}, {"height"})
+        .node("Sub", {"ten", "height"}, {"missing"})
+        .node("Concat", {"zero", "zero", "missing", "two", "zero", "zero", "zero", "zero"}, {"pads"},
+              {{"axis", int64_t{0}}})
+        .node("Pad", {"a", "pads", "fill"}, {"y"})
+        .output("y");
+    const std::vector<Value> inputs = {random_floats({1, 8, 7, 6}, 3)};
+    expect_same_results(builder, inputs);
+    const Session session = checked_session(builder);
+    session.run(inputs);
+    const auto names = operators_of(session);
+    EXPECT_EQ(names.back(), "onnxrun.UnblockChannels") << ::testing::PrintToString(names);
+    EXPECT_EQ(count(names, "Pad"), 1);
+  }
+}
+
+TEST(Passes, BlockedMapsAreNormalizedByInstance) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"2", "8", "23", "15"})
+      .constant("w", random_floats({20, 8, 1, 1}, 1))
+      .constant("scale", random_floats({20}, 2))
+      .constant("b", random_floats({20}, 3));
+  builder.main.node("Conv", {"x", "w"}, {"a"})
+      .node("InstanceNormalization", {"a", "scale", "b"}, {"n"}, {{"epsilon", 1e-3F}})
+      .node("Relu", {"n"}, {"y"})
+      .output("y");
+  expect_same_results(builder, {random_floats({2, 8, 23, 15}, 4)});
+  const auto names = operators_of(checked_session(builder));
+  EXPECT_EQ(count(names, "onnxrun.BlockedInstanceNormalization"), 1) << ::testing::PrintToString(names);
+  EXPECT_EQ(count(names, "Relu"), 0);
+}
+
+struct Transposition {
+  std::vector<int64_t> kernel, strides, pads, output_padding, extents;
+  size_t convolutions;
+};
+
+// A transposed convolution, its normalization and its activation become as many convolutions as there are places
+// within its strides.
+TEST(Passes, ConvTransposeIsSplitIntoConvolutions) {
+  const std::vector<Transposition> cases = {
+      {{2, 2}, {2, 2}, {0, 0, 0, 0}, {0, 0}, {5, 6}, 4},
+      {{4, 4}, {2, 2}, {1, 1, 1, 1}, {0, 0}, {5, 6}, 4},
+      {{3, 3}, {2, 2}, {1, 1, 1, 1}, {1, 1}, {4, 4}, 4},
+      {{4, 4}, {1, 1}, {0, 0, 0, 0}, {0, 0}, {1, 1}, 1},
+      {{5, 3}, {3, 1}, {1, 0, 2, 1}, {2, 0}, {4, 5}, 3},
+      {{7}, {4}, {3, 3}, {1}, {9}, 4},
+      {{2, 3, 2}, {2, 1, 2}, {0, 1, 0, 0, 1, 0}, {}, {3, 4, 2}, 4},
+  };
+  for (const Transposition& t : cases) {
+    std::vector<std::string> dims = {"n", "6"};
+    std::vector<int64_t> extents = {2, 6}, weights = {6, 20};
+    for (const int64_t extent : t.extents) dims.push_back(std::to_string(extent));
+    extents.insert(extents.end(), t.extents.begin(), t.extents.end());
+    weights.insert(weights.end(), t.kernel.begin(), t.kernel.end());
+    ModelBuilder builder;
+    builder.main.input("x", DType::float32, dims)
+        .constant("w", random_floats(Shape(weights), 1))
+        .constant("bias", random_floats({20}, 2))
+        .constant("scale", random_floats({20}, 3))
+        .constant("var", floats({20}, std::vector<float>(20, 0.7F)));
+    ModelBuilder::Attributes attributes = {{"strides", t.strides}, {"pads", t.pads}};
+    if (!t.output_padding.empty()) attributes.emplace_back("output_padding", t.output_padding);
+    builder.main.node("ConvTranspose", {"x", "w", "bias"}, {"c"}, attributes)
+        .node("BatchNormalization", {"c", "scale", "bias", "bias", "var"}, {"n"})
+        .node("LeakyRelu", {"n"}, {"y"})
+        .output("y");
+    const std::vector<Value> inputs = {random_floats(Shape(extents), 4)};
+    expect_same_results(builder, inputs);
+    const Session session = checked_session(builder);
+    session.run(inputs);
+    const auto names = operators_of(session);
+    EXPECT_EQ(static_cast<size_t>(count(names, "onnxrun.BlockedConv")), t.convolutions)
+        << ::testing::PrintToString(names);
+    EXPECT_EQ(count(names, "LeakyRelu") + count(names, "BatchNormalization"), 0) << ::testing::PrintToString(names);
+  }
+}
+
+// Where a place within the strides has no tap, or windows are dilated, or nothing fills a block, it stays.
+TEST(Passes, OtherConvTransposesStay) {
+  const std::vector<std::pair<std::vector<int64_t>, ModelBuilder::Attributes>> cases = {
+      {{4, 20, 1, 1}, {{"strides", std::vector<int64_t>{2, 2}}}},
+      {{4, 20, 3, 3}, {{"dilations", std::vector<int64_t>{2, 2}}}},
+      {{4, 1, 3, 3}, {{"strides", std::vector<int64_t>{2, 2}}}},
+      {{4, 20, 3, 3}, {{"strides", std::vector<int64_t>{2, 2}}, {"output_shape", std::vector<int64_t>{10, 10}}}},
+  };
+  for (const auto& [weights, attributes] : cases) {
+    ModelBuilder builder;
+    builder.main.input("x", DType::float32, {"1", "4", "5", "5"}).constant("w", random_floats(Shape(weights), 1));
+    builder.main.node("ConvTranspose", {"x", "w"}, {"y"}, attributes).output("y");
+    EXPECT_EQ(changes(checked_session(builder), "split_conv_transpose"), 0);
+    expect_same_results(builder, {random_floats({1, 4, 5, 5}, 2)});
   }
 }
 

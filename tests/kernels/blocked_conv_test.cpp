@@ -69,9 +69,10 @@ void run_grouped(ConvProblem& problem) {
   const BlockedGroupedPlan plan = make_blocked_grouped_plan(problem.shape);
   const Buffer<float> packed(plan.packed_weight_bytes / sizeof(float));
   pack_blocked_grouped_weights(plan, problem.weights.data(), packed.get(), 0, blocks_of(problem.shape.in_channels));
+  const Buffer<char> scratch(plan.scratch_bytes);
   run_blocked(problem, false, [&](BlockedConvArgs& args) {
     args.packed_weights = packed.get();
-    for (size_t i = plan.tile_count; i-- > 0;) run_blocked_grouped(plan, args, i);
+    for (size_t i = plan.tile_count; i-- > 0;) run_blocked_grouped(plan, args, i, scratch.get());
   });
 }
 

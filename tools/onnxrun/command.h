@@ -29,6 +29,7 @@ struct Command {
 
 Command add_run(CLI::App& root);
 Command add_bench(CLI::App& root);
+Command add_profile(CLI::App& root);
 Command add_inspect(CLI::App& root);
 Command add_conformance(CLI::App& root);
 Command add_eval(CLI::App& root);

@@ -80,7 +80,7 @@ int main(int argc, char** argv) {
   root.set_version_flag("-V,--version", "onnxrun " + std::string(version()));
   root.require_subcommand(0, 1);
   root.option_defaults()->always_capture_default(false);
-  const std::vector<Command> commands = {add_run(root),         add_bench(root), add_inspect(root),
+  const std::vector<Command> commands = {add_run(root),         add_bench(root), add_profile(root),  add_inspect(root),
                                          add_conformance(root), add_eval(root),  add_operators(root)};
   try {
     const int status = run_command(root, commands, argc, argv);

@@ -50,8 +50,13 @@ class Blocking {
     if (is_one_of(node, kUnary)) return is_blocked(node.inputs[0]) && rest_are_scalars(node) && block_unary(id, node);
     if (is_one_of(node, kPools)) return is_blocked(node.inputs[0]) && block_pool(id, node);
     if (is_operator(node, "Concat")) return block_concat(id, node);
+    if (node.domain == kDomain && node.op_type == "Interleave") return block_interleave(id, node);
+    if (is_operator(node, "Pad")) return is_blocked(node.inputs[0]) && block_pad(id, node);
     if (is_operator(node, "Resize")) return is_blocked(node.inputs[0]) && block_resize(id, node);
     if (is_operator(node, "BatchNormalization")) return is_blocked(node.inputs[0]) && block_normalization(id, node);
+    if (is_operator(node, "InstanceNormalization")) {
+      return is_blocked(node.inputs[0]) && block_instance_normalization(id, node);
+    }
     return false;
   }
 
@@ -91,7 +96,10 @@ class Blocking {
     Node conv = node;
     const int64_t group = integer_attribute(node, "group", 1);
     const bool narrow = group > 1 && is_narrow(channels(node.inputs[0]) / group, channels(node.outputs[0]) / group);
-    const bool plain_input = !narrow && !is_blocked(node.inputs[0]);
+    // A plain map is worth a copy where its channels fill a block.
+    const int64_t group_in = channels(node.inputs[0]) / group;
+    const bool is_full = group == 1 ? group_in >= block_ : group_in % block_ == 0;
+    const bool plain_input = !narrow && !is_blocked(node.inputs[0]) && !is_full;
     if (!plain_input) conv.inputs[0] = blocked(node.inputs[0]);
     if (conv.inputs.size() > kResidual && conv.inputs[kResidual] != kNoValue) {
       conv.inputs[kResidual] = blocked(conv.inputs[kResidual]);
@@ -174,6 +182,71 @@ class Blocking {
     return true;
   }
 
+  bool block_interleave(NodeId id, const Node& node) {
+    const bool any =
+        std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) { return is_blocked(input); });
+    const bool are_maps =
+        std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId input) { return is_map(input); });
+    if (!any || !are_maps) return false;
+    Node interleave = node;
+    for (ValueId& input : interleave.inputs) input = blocked(input);
+    replace(id, std::move(interleave));
+    return true;
+  }
+
+  // Pads the spatial axes, which lie where they did; amounts that are computed at run time are picked there.
+  bool block_pad(NodeId id, const Node& node) {
+    const auto padding = padding_of(graph_, node);
+    if (!padding) return false;
+    for (const size_t axis : {size_t{0}, size_t{1}}) {
+      if (!padding->before[axis].is(0) || !padding->after[axis].is(0)) return false;
+    }
+    const auto rank = static_cast<int64_t>(padding->before.size());
+    const bool has_axes = node.inputs.size() > 3 && node.inputs[3] != kNoValue;
+    Tensor axes(DType::int64, {rank - 2});
+    Tensor amounts(DType::int64, {2 * (rank - 2)});
+    Tensor places(DType::int64, {2 * (rank - 2)});  // among all amounts
+    bool is_known = true;
+    for (int64_t i = 0; i < rank - 2; ++i) {
+      axes.mutable_values<int64_t>()[static_cast<size_t>(i)] = i + 2;
+      for (const int64_t side : {0, 1}) {
+        const Dim& amount = (side == 0 ? padding->before : padding->after)[static_cast<size_t>(i + 2)];
+        const auto at = static_cast<size_t>(side * (rank - 2) + i);
+        is_known = is_known && amount.is_number();
+        amounts.mutable_values<int64_t>()[at] = amount.number_or_negative();
+        if (amount.is_number()) amounts.mutable_values<int64_t>()[at] = amount.number();
+        places.mutable_values<int64_t>()[at] = side * rank + i + 2;
+      }
+    }
+    if (!is_known && (has_axes || node.opset < 11)) return false;
+    constexpr int64_t kPadWithAxes = 18, kGather = 13;
+    const std::string& name = graph_.value(node.outputs[0]).name;
+    Node pad = node;
+    pad.opset = std::max(node.opset, kPadWithAxes);
+    std::erase_if(pad.attributes, [](const Attribute& attribute) { return attribute.name != "mode"; });
+    pad.inputs.resize(4, kNoValue);
+    if (const float value = number_attribute(node, "value", 0); node.opset < 11 && value != 0) {
+      Tensor fill(DType::float32, Shape());
+      fill.mutable_values<float>()[0] = value;
+      pad.inputs[2] = add_constant(graph_, name + " (value)", std::move(fill));
+    }
+    if (is_known) {
+      pad.inputs[1] = add_constant(graph_, name + " (spatial pads)", std::move(amounts));
+    } else {
+      Node gather;
+      gather.op_type = "Gather";
+      gather.opset = std::max(node.opset, kGather);
+      gather.inputs = {node.inputs[1], add_constant(graph_, name + " (spatial places)", std::move(places))};
+      gather.outputs = {graph_.add_value(name + " (spatial pads)")};
+      pad.inputs[1] = gather.outputs[0];
+      graph_.add_node(std::move(gather));
+    }
+    pad.inputs[3] = add_constant(graph_, name + " (spatial axes)", std::move(axes));
+    pad.inputs[0] = blocked(node.inputs[0]);
+    replace(id, std::move(pad));
+    return true;
+  }
+
   // Resizes the spatial axes by constant scales or to constant sizes.
   bool block_resize(NodeId id, const Node& node) {
     for (const Attribute& attribute : node.attributes) {
@@ -245,17 +318,30 @@ class Blocking {
     scaling.inputs = {blocked(node.inputs[0]), add_constant(graph_, name + " (scale)", std::move(scale)),
                       add_constant(graph_, name + " (shift)", std::move(shift))};
     scaling.attributes.clear();
-    FusedStep step;
-    const NodeId next = only_consumer(graph_, consumers_, {node.outputs[0]});
-    if (next != kNoNode && activation_step(graph_, graph_.node(next), step)) {
-      const Node& activation = graph_.node(next);
-      scaling.attributes.push_back({"steps", std::vector<FusedStep>{step}});
-      scaling.outputs = {activation.outputs[0]};
-      scaling.origins.insert(scaling.origins.end(), activation.origins.begin(), activation.origins.end());
-      graph_.remove_node(next);
-    }
+    absorb_activation(scaling);
     replace(id, std::move(scaling), "BlockedScaleShift");
     return true;
+  }
+
+  bool block_instance_normalization(NodeId id, const Node& node) {
+    Node normalization = node;
+    normalization.inputs[0] = blocked(node.inputs[0]);
+    std::erase_if(normalization.attributes, [](const Attribute& attribute) { return attribute.name != "epsilon"; });
+    absorb_activation(normalization);
+    replace(id, std::move(normalization), "BlockedInstanceNormalization");
+    return true;
+  }
+
+  // Lets a node with the attribute `steps` apply the activation behind it.
+  void absorb_activation(Node& node) {
+    FusedStep step;
+    const NodeId next = only_consumer(graph_, consumers_, {node.outputs[0]});
+    if (next == kNoNode || !activation_step(graph_, graph_.node(next), step)) return;
+    const Node& activation = graph_.node(next);
+    node.attributes.push_back({"steps", std::vector<FusedStep>{step}});
+    node.outputs = {activation.outputs[0]};
+    node.origins.insert(node.origins.end(), activation.origins.begin(), activation.origins.end());
+    graph_.remove_node(next);
   }
 
   // The blocked form of a map; made from the plain one where there is none.

@@ -1,4 +1,4 @@
-// Folds an inference BatchNormalization into the weights of the convolution before it.
+// Folds an inference BatchNormalization into the weights of the convolution or transposed convolution before it.
 #include <cmath>
 
 #include "base/dispatch_dtype.h"
@@ -11,7 +11,8 @@ namespace {
 constexpr float kDefaultEpsilon = 1e-5F;
 
 bool is_foldable(const Graph& graph, const Node& conv, const Node& norm) {
-  if (!is_operator(conv, "Conv") || !is_operator(norm, "BatchNormalization")) return false;
+  if (!is_operator(conv, "Conv") && !is_operator(conv, "ConvTranspose")) return false;
+  if (!is_operator(norm, "BatchNormalization")) return false;
   if (integer_attribute(norm, "training_mode", 0) != 0 || integer_attribute(norm, "spatial", 1) == 0) return false;
   if (norm.outputs.size() > 1 || !all_constant(graph, {norm.inputs.begin() + 1, norm.inputs.end()})) return false;
   const bool weights_known = all_constant(graph, {conv.inputs.begin() + 1, conv.inputs.end()});
@@ -28,8 +29,19 @@ std::pair<Tensor, Tensor> fold(const Graph& graph, const Node& conv, const Node&
     return static_cast<double>(read_unaligned<T>(constant_of(graph, norm.inputs[i])->tensor, c));
   };
   const double epsilon = number_attribute(norm, "epsilon", kDefaultEpsilon);
-  const int64_t channels = weights.shape()[0];
-  const int64_t per_channel = weights.shape().elements(1, weights.shape().rank());
+  const int64_t channels = constant_of(graph, norm.inputs[1])->tensor.elements();
+  // Conv: [M, C / group, taps]; ConvTranspose: [C, M / group, taps], a row of which has one output channel.
+  const bool transposed = conv.op_type == "ConvTranspose";
+  const int64_t rows = transposed ? weights.shape().elements(0, 2) : channels;
+  const int64_t row_size = weights.shape().elements(transposed ? 2 : 1, weights.shape().rank());
+  const int64_t group = integer_attribute(conv, "group", 1);
+  const auto channel_of = [&](int64_t row) {
+    if (!transposed) return row;
+    const int64_t group_in = weights.shape()[0] / group;
+    const int64_t group_out = channels / group;
+    return row / group_out / group_in * group_out + row % group_out;
+  };
+  std::vector<double> factors;
   Tensor new_weights(weights.dtype(), weights.shape());
   Tensor new_bias(weights.dtype(), {channels});
   for (int64_t c = 0; c < channels; ++c) {
@@ -37,9 +49,13 @@ std::pair<Tensor, Tensor> fold(const Graph& graph, const Node& conv, const Node&
     const double old_bias = bias ? static_cast<double>(read_unaligned<T>(bias->tensor, c)) : 0;
     new_bias.mutable_values<T>()[static_cast<size_t>(c)] =
         static_cast<T>((old_bias - statistic(3, c)) * factor + statistic(2, c));
-    T* row = new_weights.mutable_values<T>().data() + c * per_channel;
-    for (int64_t i = 0; i < per_channel; ++i) {
-      row[i] = static_cast<T>(static_cast<double>(read_unaligned<T>(weights, c * per_channel + i)) * factor);
+    factors.push_back(factor);
+  }
+  T* dst = new_weights.mutable_values<T>().data();
+  for (int64_t row = 0; row < rows; ++row) {
+    const double factor = factors[static_cast<size_t>(channel_of(row))];
+    for (int64_t i = row * row_size; i < (row + 1) * row_size; ++i) {
+      dst[i] = static_cast<T>(static_cast<double>(read_unaligned<T>(weights, i)) * factor);
     }
   }
   return {std::move(new_weights), std::move(new_bias)};

@@ -25,6 +25,20 @@ const T* find_attribute(const Node& node, std::string_view name) {
   return nullptr;
 }
 
+// The elements of a small integer tensor as far as they are known.
+std::optional<std::vector<Dim>> known_integers(const Graph& graph, ValueId id) {
+  if (id == kNoValue) return std::nullopt;
+  const GraphValue& value = graph.value(id);
+  if (!value.constant) return value.has_content ? std::optional(value.content) : std::nullopt;
+  const Tensor& tensor = value.constant->tensor;
+  std::vector<Dim> list;
+  for (int64_t i = 0; i < tensor.elements(); ++i) {
+    if (tensor.dtype() == DType::int32) list.emplace_back(int64_t{read_unaligned<int32_t>(tensor, i)});
+    if (tensor.dtype() == DType::int64) list.emplace_back(read_unaligned<int64_t>(tensor, i));
+  }
+  return list;
+}
+
 }  // namespace
 
 bool is_operator(const Node& node, std::string_view op_type) { return node.domain.empty() && node.op_type == op_type; }
@@ -37,6 +51,14 @@ int64_t integer_attribute(const Node& node, std::string_view name, int64_t other
 float number_attribute(const Node& node, std::string_view name, float otherwise) {
   const auto* value = find_attribute<float>(node, name);
   return value ? *value : otherwise;
+}
+
+const std::vector<int64_t>* integers_attribute(const Node& node, std::string_view name) {
+  return find_attribute<std::vector<int64_t>>(node, name);
+}
+
+const std::string* string_attribute(const Node& node, std::string_view name) {
+  return find_attribute<std::string>(node, name);
 }
 
 ConstantPtr constant_of(const Graph& graph, ValueId id) { return id == kNoValue ? nullptr : graph.value(id).constant; }
@@ -62,6 +84,41 @@ NodeId only_consumer(const Graph& graph, const std::vector<std::vector<NodeId>>&
   const bool captured =
       std::find(node.implicit_inputs.begin(), node.implicit_inputs.end(), outputs[0]) != node.implicit_inputs.end();
   return node.removed || captured ? kNoNode : id;
+}
+
+std::optional<Padding> padding_of(const Graph& graph, const Node& pad) {
+  constexpr size_t kPads = 1, kAxes = 3;
+  const DimShape& shape = graph.value(pad.inputs[0]).type.shape;
+  if (!shape.has_rank()) return std::nullopt;
+  std::vector<size_t> axes;
+  if (pad.inputs.size() > kAxes && pad.inputs[kAxes] != kNoValue) {
+    const auto given = known_integers(graph, pad.inputs[kAxes]);
+    if (!given) return std::nullopt;
+    for (const Dim& axis : *given) {
+      if (!axis.is_number()) return std::nullopt;
+      axes.push_back(
+          static_cast<size_t>(axis.number() < 0 ? axis.number() + static_cast<int64_t>(shape.rank()) : axis.number()));
+    }
+  } else {
+    for (size_t axis = 0; axis < shape.rank(); ++axis) axes.push_back(axis);
+  }
+  std::vector<Dim> pads;
+  const auto* attribute = integers_attribute(pad, pad.opset < 2 ? "paddings" : "pads");
+  if (attribute) {
+    pads.assign(attribute->begin(), attribute->end());
+  } else {
+    const auto given = pad.inputs.size() > kPads ? known_integers(graph, pad.inputs[kPads]) : std::nullopt;
+    if (!given) return std::nullopt;
+    pads = *given;
+  }
+  if (pads.size() != 2 * axes.size()) return std::nullopt;
+  Padding padding{std::vector<Dim>(shape.rank(), Dim(0)), std::vector<Dim>(shape.rank(), Dim(0))};
+  for (size_t k = 0; k < axes.size(); ++k) {
+    if (axes[k] >= shape.rank()) return std::nullopt;
+    padding.before[axes[k]] = pads[k];
+    padding.after[axes[k]] = pads[k + axes.size()];
+  }
+  return padding;
 }
 
 ValueId add_constant(Graph& graph, std::string name, Tensor tensor) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstring>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -14,6 +15,9 @@ bool is_operator(const Node& node, std::string_view op_type);
 
 int64_t integer_attribute(const Node& node, std::string_view name, int64_t otherwise);
 float number_attribute(const Node& node, std::string_view name, float otherwise);
+// Null where it is absent or of another type.
+const std::vector<int64_t>* integers_attribute(const Node& node, std::string_view name);
+const std::string* string_attribute(const Node& node, std::string_view name);
 
 // The value's constant; null where it has none or is omitted.
 ConstantPtr constant_of(const Graph& graph, ValueId id);
@@ -37,6 +41,12 @@ NodeId only_consumer(const Graph& graph, const std::vector<std::vector<NodeId>>&
 
 // The form in which fused kernels apply an activation of ai.onnx; false for any other node.
 bool activation_step(const Graph& graph, const Node& node, FusedStep& step);
+
+// What a Pad adds, by axis: unknown where that is computed at run time.
+struct Padding {
+  std::vector<Dim> before, after;
+};
+std::optional<Padding> padding_of(const Graph& graph, const Node& pad);
 
 ValueId add_constant(Graph& graph, std::string name, Tensor tensor);
 

@@ -1,5 +1,8 @@
 // Removes nodes that pass their input on unchanged.
+#include <algorithm>
+
 #include "graph/passes/pass.h"
+#include "graph/passes/pattern.h"
 
 namespace onnxrun {
 namespace {
@@ -26,6 +29,14 @@ bool is_inference_dropout(const Graph& graph, const Node& node) {
   return false;
 }
 
+bool adds_nothing(const Graph& graph, const Node& pad) {
+  const auto padding = padding_of(graph, pad);
+  if (!padding) return false;
+  const auto is_zero = [](const Dim& amount) { return amount.is(0); };
+  return std::all_of(padding->before.begin(), padding->before.end(), is_zero) &&
+         std::all_of(padding->after.begin(), padding->after.end(), is_zero);
+}
+
 bool is_no_op(const Graph& graph, const Node& node) {
   if (!node.domain.empty()) return false;
   const auto same_type = [&] {
@@ -41,6 +52,7 @@ bool is_no_op(const Graph& graph, const Node& node) {
     return input.is_tensor() && input.dtype != DType::undefined &&
            input.dtype == graph.value(node.outputs[0]).type.dtype;
   }
+  if (node.op_type == "Pad") return adds_nothing(graph, node);
   if (node.op_type == "Reshape" || node.op_type == "Flatten" || node.op_type == "Expand") return same_type();
   return false;
 }

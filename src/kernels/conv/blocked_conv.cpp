@@ -5,10 +5,11 @@
 #include <cstring>
 #include <functional>
 #include <span>
+#include <vector>
 
 #include "kernels/conv/conv_kernels.h"
 #include "kernels/dispatch.h"
-#include "kernels/unaligned.h"
+#include "kernels/transpose/transpose.h"
 
 namespace onnxrun {
 
@@ -136,6 +137,7 @@ void plan_rows(BlockedConvPlan& plan) {
     plan.row_length = rows == 1 ? positions : ceil_div(ceil_div(positions, rows), most) * most;
     plan.row_count = ceil_div(positions, plan.row_length);
     plan.pixels = cut(plan.row_length, most);
+    plan.last_pixels = cut(positions - (plan.row_count - 1) * plan.row_length, most);
     return;
   }
   plan.row_length = plan.output[2];
@@ -147,6 +149,7 @@ void plan_rows(BlockedConvPlan& plan) {
     plan.paired = true;
     plan.pixels = pairs;
   }
+  plan.last_pixels = plan.pixels;
   const size_t taps = tap_count(s);
   const bool few = taps > 1 && taps <= kMaxSkippedTaps && plan.copy != Copy::none;
   plan.skip_rows = few && (s.pad_begin[0] > 0 || s.pad_begin[1] > 0 || s.pad_end[0] > 0 || s.pad_end[1] > 0);
@@ -335,11 +338,12 @@ class TileRun {
     const auto* functions =
         plan_.src_block == 1 ? plan_.kernels->plain[vectors - 1] : plan_.kernels->single[vectors - 1];
     const bool together = rows == 2 && vectors == 2;
+    const auto& widths = row + 1 == plan_.row_count ? plan_.last_pixels : plan_.pixels;
     for (size_t r = 0; r < (together ? 1 : rows); ++r) {
       const float* from = src + static_cast<ptrdiff_t>(r) * tile_.src_row_step;
       size_t column = 0;
       for (size_t i = 0; column < length; ++i) {
-        const size_t pixels = std::min<size_t>(plan_.pixels[i], length - column);
+        const size_t pixels = widths[i];
         if (plan_.skip_columns) keep_taps(row + r, together ? 2 : 1, column, pixels);
         const size_t at = (begin + r * plan_.row_length + column) * b;
         tile_.src = from + column * plan_.src_block;
@@ -458,15 +462,19 @@ void pack_blocked_weights(const BlockedConvPlan& plan, const float* weights, flo
     const size_t width = std::min(kVectors, plan.out_blocks - panel * kVectors) * b;
     const size_t channel = panel * kVectors * b;
     const size_t lanes = std::min(width, group_out - channel);
-    const UnalignedFloat* from = weights + (group * group_out + channel) * group_in * taps;
-    float* to = dst + (group * plan.out_blocks * b + channel) * plan.k;
     const size_t source_k = group_in * taps;
-    for (size_t c = 0; c < group_in; ++c) {
-      const size_t first = c / plan.src_block * plan.src_block;
+    const float* from = weights + (group * group_out + channel) * source_k;
+    float* to = dst + (group * plan.out_blocks * b + channel) * plan.k;
+    // [lane][channel of the block][tap] becomes [channel][tap][lane], then [tap][channel][lane].
+    std::vector<float> rows(plan.src_block * taps * width);
+    for (size_t first = 0; first < group_in; first += plan.src_block, to += plan.src_block * taps * width) {
+      const size_t count = std::min(plan.src_block, group_in - first);
+      transpose_f32()(from + first * taps, static_cast<ptrdiff_t>(source_k), lanes, count * taps, rows.data(),
+                      static_cast<ptrdiff_t>(width));
       for (size_t tap = 0; tap < taps; ++tap) {
-        float* row = to + (first * taps + tap * plan.src_block + (c - first)) * width;
-        for (size_t lane = 0; lane < lanes; ++lane) row[lane] = from[lane * source_k + c * taps + tap];
-        std::fill(row + lanes, row + width, 0.0f);
+        for (size_t c = 0; c < count; ++c) {
+          std::copy_n(&rows[(c * taps + tap) * width], width, to + (tap * plan.src_block + c) * width);
+        }
       }
     }
   }
@@ -523,10 +531,8 @@ void block_channels(const float* src, float* dst, size_t channels, size_t positi
     const size_t count = std::min(b, channels - first);
     const float* from = src + (map / blocks * channels + first) * positions;
     float* to = dst + map * positions * b;
-    for (size_t i = 0; i < positions; ++i, to += b) {
-      for (size_t c = 0; c < count; ++c) to[c] = from[c * positions + i];
-      for (size_t c = count; c < b; ++c) to[c] = 0;
-    }
+    transpose_f32()(from, static_cast<ptrdiff_t>(positions), count, positions, to, static_cast<ptrdiff_t>(b));
+    for (size_t i = 0; count < b && i < positions; ++i) std::fill(to + i * b + count, to + (i + 1) * b, 0.0F);
   }
 }
 
@@ -539,9 +545,7 @@ void unblock_channels(const float* src, float* dst, size_t channels, size_t posi
     const size_t count = std::min(b, channels - first);
     const float* from = src + map * positions * b;
     float* to = dst + (map / blocks * channels + first) * positions;
-    for (size_t c = 0; c < count; ++c) {
-      for (size_t i = 0; i < positions; ++i) to[c * positions + i] = from[i * b + c];
-    }
+    transpose_f32()(from, static_cast<ptrdiff_t>(b), positions, count, to, static_cast<ptrdiff_t>(positions));
   }
 }
 

@@ -65,7 +65,7 @@ struct BlockedConvPlan {
   bool skip_columns = false;  // and tap columns
   size_t row_length = 0;
   size_t row_count = 0;
-  std::vector<uint8_t> pixels;  // of each tile along a row
+  std::vector<uint8_t> pixels, last_pixels;  // of each tile along a row, and along the last one
   size_t row_tile = 0, row_tiles = 0;
   size_t panel_tile = 0, panel_tiles = 0;
 };

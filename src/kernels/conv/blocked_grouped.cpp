@@ -15,6 +15,7 @@ using conv_detail::ceil_div;
 
 constexpr double kMinTileOperations = 1 << 17;  // multiply-adds: 5 to 20 microseconds
 constexpr size_t kMaxTiles = 64;
+constexpr size_t kMaxPaddedColumns = 32;
 
 // The taps of output position `at` that read the input: [first, last).
 struct TapRange {
@@ -26,6 +27,30 @@ TapRange inside(const ConvShape& s, int axis, size_t at) {
   const size_t end = s.pad_begin[axis] + s.input[axis];
   const size_t last = end > begin ? std::min(s.kernel[axis], ceil_div(end - begin, s.dilation[axis])) : 0;
   return {first, std::max(first, last)};
+}
+
+// Input positions that `outputs` neighbouring outputs read, with the padding.
+size_t reach(const ConvShape& s, int axis, size_t outputs) {
+  return (outputs - 1) * s.stride[axis] + (s.kernel[axis] - 1) * s.dilation[axis] + 1;
+}
+
+// Copies what output rows [row_begin, row_end) read of a map, with zeros for padding.
+void copy_padded(const BlockedGroupedPlan& plan, const float* src, size_t row_begin, size_t row_end, float* dst) {
+  const ConvShape& s = plan.shape;
+  const size_t b = plan.block;
+  const size_t first = row_begin * s.stride[1];
+  const size_t left = std::min(s.pad_begin[2], plan.source_width);
+  const size_t columns = std::min(s.input[2], plan.source_width - left);
+  for (size_t row = first; row < first + reach(s, 1, row_end - row_begin); ++row, dst += plan.source_width * b) {
+    const size_t y = row - s.pad_begin[1];  // wraps around before the input
+    if (y >= s.input[1]) {
+      std::fill_n(dst, plan.source_width * b, 0.0F);
+      continue;
+    }
+    std::fill_n(dst, left * b, 0.0F);
+    std::copy_n(src + y * s.input[2] * b, columns * b, dst + left * b);
+    std::fill_n(dst + (left + columns) * b, (plan.source_width - left - columns) * b, 0.0F);
+  }
 }
 
 }  // namespace
@@ -63,6 +88,13 @@ BlockedGroupedPlan make_blocked_grouped_plan(const ConvShape& shape) {
   plan.row_tile = ceil_div(plan.output[0], parts);
   plan.row_tiles = ceil_div(plan.output[0], plan.row_tile);
   plan.tile_count = maps * plan.row_tiles;
+
+  const bool has_border = plan.inner_end - plan.inner_begin < plan.output[1];
+  plan.padded = has_border && plan.output[1] <= kMaxPaddedColumns;
+  if (plan.padded) {
+    plan.source_width = reach(shape, 2, plan.output[1]);
+    plan.scratch_bytes = reach(shape, 1, plan.row_tile) * plan.source_width * plan.block * sizeof(float);
+  }
   return plan;
 }
 
@@ -84,7 +116,8 @@ void pack_blocked_grouped_weights(const BlockedGroupedPlan& plan, const float* w
   }
 }
 
-void run_blocked_grouped(const BlockedGroupedPlan& plan, const BlockedConvArgs& args, size_t tile) noexcept {
+void run_blocked_grouped(const BlockedGroupedPlan& plan, const BlockedConvArgs& args, size_t tile,
+                         void* scratch) noexcept {
   const ConvShape& s = plan.shape;
   const size_t b = plan.block;
   const size_t blocks = ceil_div(s.in_channels, b);
@@ -100,14 +133,29 @@ void run_blocked_grouped(const BlockedGroupedPlan& plan, const BlockedConvArgs& 
 
   BlockedGroupedRow row;
   row.src_step = static_cast<ptrdiff_t>(s.stride[2] * b);
-  row.tap_row_step = static_cast<ptrdiff_t>(s.dilation[1] * s.input[2] * b);
+  const size_t source_width = plan.padded ? plan.source_width : s.input[2];
+  row.tap_row_step = static_cast<ptrdiff_t>(s.dilation[1] * source_width * b);
   row.tap_column_step = static_cast<ptrdiff_t>(s.dilation[2] * b);
   row.weight_columns = s.kernel[2];
   row.width = plan.width;
   row.bias = args.epilogue.bias ? args.epilogue.bias + block * b : nullptr;
   row.bias_count = s.out_channels - block * b;
   row.epilogue = blocked_tile_kernels().register_epilogue(args.epilogue.steps, args.epilogue.step_count);
-  for (size_t y = row_begin; y < row_end; ++y) {
+  if (plan.padded) {
+    copy_padded(plan, src, row_begin, row_end, static_cast<float*>(scratch));
+    row.tap_rows = s.kernel[1];
+    row.tap_columns = s.kernel[2];
+    row.weights = weights;
+    row.count = plan.output[1];
+    for (size_t y = row_begin; y < row_end; ++y) {
+      const size_t at = y * plan.output[1] * b;
+      row.src = static_cast<const float*>(scratch) + (y - row_begin) * s.stride[1] * source_width * b;
+      row.dst = dst + at;
+      row.residual = residual ? residual + at : nullptr;
+      (plan.width == 1 ? plan.kernels->depthwise_row : plan.kernels->grouped_row)(row);
+    }
+  }
+  for (size_t y = row_begin; !plan.padded && y < row_end; ++y) {
     const TapRange rows = inside(s, 1, y);
     row.tap_rows = rows.last - rows.first;
     const auto run = [&](size_t begin, size_t end) {

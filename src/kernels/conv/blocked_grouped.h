@@ -8,18 +8,24 @@ struct BlockedGroupedKernels;
 
 // A convolution of one or two dimensions in narrow groups on channel-blocked maps (see blocked_conv.h): as many output
 // as input channels in a group, and whole groups in a block; groups of one channel are a depthwise convolution. Each
-// output is one chain of fused multiply-adds over (kh, kw, channel) ascending, taps inside the input only.
+// output is one chain of fused multiply-adds over (kh, kw, channel) ascending; taps in the padding may be left out.
+//
+// Where most columns of small maps read padding, a tile first copies its rows with zeros around into its worker's
+// scratch_bytes, which are 64-byte aligned.
 struct BlockedGroupedPlan {
   ConvShape shape;
   size_t output[2] = {0, 0};  // rows, columns
   size_t tile_count = 0;
   size_t packed_weight_bytes = 0;
+  size_t scratch_bytes = 0;
 
   // For the implementation.
   const BlockedGroupedKernels* kernels = nullptr;
   size_t block = 0;
   size_t width = 0;  // channels of a group
   size_t row_tile = 0, row_tiles = 0;
+  bool padded = false;                    // rows are copied
+  size_t source_width = 0;                // columns of a copied row
   size_t inner_begin = 0, inner_end = 0;  // columns whose taps are all inside the input
 };
 
@@ -33,7 +39,8 @@ void pack_blocked_grouped_weights(const BlockedGroupedPlan& plan, const float* w
                                   size_t end);
 
 // Thread-safe for distinct tiles.
-void run_blocked_grouped(const BlockedGroupedPlan& plan, const BlockedConvArgs& args, size_t tile) noexcept;
+void run_blocked_grouped(const BlockedGroupedPlan& plan, const BlockedConvArgs& args, size_t tile,
+                         void* scratch) noexcept;
 
 // What the instruction sets' files give.
 struct BlockedGroupedRow {

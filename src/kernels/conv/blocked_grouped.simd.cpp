@@ -1,5 +1,8 @@
 #include "kernels/conv/blocked_grouped.h"
 
+#include <array>
+#include <utility>
+
 #include "kernels/gemm/micro_kernel.h"
 
 namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
@@ -7,17 +10,17 @@ namespace {
 
 constexpr size_t kWidth = kLanes<float>;
 #if defined(ONNXRUN_SIMD_sse2)
-constexpr size_t kMostDepthwise = 4, kMostGrouped = 4;
+constexpr int kMostDepthwise = 4, kMostGrouped = 4;
 #elif defined(ONNXRUN_SIMD_avx2)
-constexpr size_t kMostDepthwise = 8, kMostGrouped = 6;
+constexpr int kMostDepthwise = 8, kMostGrouped = 6;
 #else
-constexpr size_t kMostDepthwise = 8, kMostGrouped = 8;
+constexpr int kMostDepthwise = 8, kMostGrouped = 8;
 #endif
 
 // kPixels outputs from `column` on.
 template <bool kDepthwise, int kPixels>
-ONNXRUN_INLINE void grouped_tile(const BlockedGroupedRow& row, const Vec<float>& bias, const int32_t* indices,
-                                 size_t column) noexcept {
+void grouped_tile(const BlockedGroupedRow& row, const Vec<float>& bias, const int32_t* indices,
+                  size_t column) noexcept {
   Vec<float> acc[kPixels];
   ONNXRUN_UNROLL
   for (int p = 0; p < kPixels; ++p) acc[p] = Vec<float>(0.0f);
@@ -67,9 +70,17 @@ ONNXRUN_INLINE void grouped_tile(const BlockedGroupedRow& row, const Vec<float>&
   each([&](int p, Vec<float>& x) ONNXRUN_INLINE_LAMBDA { store(row.dst + at + static_cast<size_t>(p) * kWidth, x); });
 }
 
+using GroupedTile = void (*)(const BlockedGroupedRow&, const Vec<float>&, const int32_t*, size_t) noexcept;
+
+// [pixels - 1]
+template <bool kDepthwise, int... kBefore>
+constexpr std::array<GroupedTile, sizeof...(kBefore)> grouped_tiles(std::integer_sequence<int, kBefore...>) {
+  return {grouped_tile<kDepthwise, kBefore + 1>...};
+}
+
 template <bool kDepthwise>
 void run_row(const BlockedGroupedRow& row) noexcept {
-  constexpr size_t kMost = kDepthwise ? kMostDepthwise : kMostGrouped;
+  constexpr int kMost = kDepthwise ? kMostDepthwise : kMostGrouped;
   Vec<float> bias(0.0f);
   if (row.bias) bias = row.bias_count >= kWidth ? load(row.bias) : load_partial(row.bias, row.bias_count);
   // For channel c of a group, each lane's place of it.
@@ -79,13 +90,13 @@ void run_row(const BlockedGroupedRow& row) noexcept {
       indices[c * kWidth + lane] = static_cast<int32_t>(lane / row.width * row.width + c);
     }
   }
-  size_t column = 0;
-  for (; row.count - column >= kMost; column += kMost) grouped_tile<kDepthwise, kMost>(row, bias, indices, column);
-  if (row.count - column >= kMost / 2) {
-    grouped_tile<kDepthwise, kMost / 2>(row, bias, indices, column);
-    column += kMost / 2;
+  static constexpr auto kTiles = grouped_tiles<kDepthwise>(std::make_integer_sequence<int, kMost>());
+  const size_t tiles = (row.count + kMost - 1) / kMost;
+  for (size_t tile = 0, column = 0; tile < tiles; ++tile) {
+    const size_t pixels = row.count / tiles + (tile < row.count % tiles ? 1 : 0);
+    kTiles[pixels - 1](row, bias, indices, column);
+    column += pixels;
   }
-  for (; column < row.count; ++column) grouped_tile<kDepthwise, 1>(row, bias, indices, column);
 }
 
 }  // namespace

@@ -1,10 +1,13 @@
 #include "kernels/conv/winograd.h"
 
 #include "kernels/gemm/micro_kernel.h"
-#include "kernels/unaligned.h"
+#include "kernels/transpose/transpose.h"
 #include "kernels/unary/epilogue_row.h"
 
 namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
+
+extern const TransposeF32 kTransposeF32;
+
 namespace {
 
 using V = Vec<float>;
@@ -142,31 +145,64 @@ void transform_output(const WinogradOutput& output) noexcept {
   }
 }
 
-// One input channel of `lanes` output channels at a time, the lanes side by side.
+using D = Vec<double>;
+constexpr size_t kHalf = kLanes<double>;
+using FloatHalf = float __attribute__((vector_size(kHalf * sizeof(float))));
+
+ONNXRUN_INLINE D load_widened(const float* src) noexcept {
+  FloatHalf x;
+  __builtin_memcpy(&x, src, sizeof(x));
+  return D(__builtin_convertvector(x, decltype(D::data)));
+}
+ONNXRUN_INLINE void store_narrowed(float* dst, const D& x) noexcept {
+  const auto narrow = __builtin_convertvector(x.data, FloatHalf);
+  __builtin_memcpy(dst, &narrow, sizeof(narrow));
+}
+
+// Rows 1 and 2, 3 and 4 differ in the sign of their middle alone; the first and the last have one element.
+template <int kM>
+ONNXRUN_INLINE void transform_taps(const D (&t)[3], D (&u)[kM + 2]) noexcept {
+  constexpr const auto& w = Transform<kM>::kWeights;
+  u[0] = D(w[0][0]) * t[0];
+  ONNXRUN_UNROLL
+  for (int i = 1; i < kM; i += 2) {
+    const D even = fma(D(w[i][0]), t[0], D(w[i][2]) * t[2]);
+    const D odd = D(w[i][1]) * t[1];
+    u[i] = even + odd;
+    u[i + 1] = even - odd;
+  }
+  u[kM + 1] = t[2];
+}
+
+// A few input channels at a time, the lanes of a channel side by side.
 template <int kM>
 void transform_weights(const float* weights, size_t channels, size_t lanes, size_t width, float* dst,
                        size_t dst_step) noexcept {
   constexpr int kSize = kM + 2;
-  constexpr const auto& kWeights = Transform<kM>::kWeights;
-  alignas(64) double taps[3][3][kMaxWidth] = {};
-  alignas(64) double half[3][kMaxWidth];
-  for (size_t c = 0; c < channels; ++c) {
-    for (size_t lane = 0; lane < lanes; ++lane) {
-      const UnalignedFloat* from = weights + (lane * channels + c) * 9;
-      for (size_t tap = 0; tap < 9; ++tap) taps[tap / 3][tap % 3][lane] = static_cast<double>(from[tap]);
-    }
-    for (int i = 0; i < kSize; ++i) {
-      for (int column = 0; column < 3; ++column) {
-        for (size_t lane = 0; lane < kMaxWidth; ++lane) {
-          half[column][lane] = kWeights[i][0] * taps[0][column][lane] + kWeights[i][1] * taps[1][column][lane] +
-                               kWeights[i][2] * taps[2][column][lane];
+  constexpr size_t kChannels = 8;
+  alignas(64) float taps[kChannels * 9 * kMaxWidth] = {};
+  for (size_t first = 0; first < channels; first += kChannels) {
+    const size_t count = channels - first < kChannels ? channels - first : kChannels;
+    kTransposeF32(weights + first * 9, static_cast<ptrdiff_t>(channels * 9), lanes, count * 9, taps,
+                  static_cast<ptrdiff_t>(width));
+    for (size_t c = 0; c < count; ++c) {
+      for (size_t lane = 0; lane < width; lane += kHalf) {
+        const float* from = taps + c * 9 * width + lane;
+        float* to = dst + (first + c) * width + lane;
+        D half[3][kSize];
+        ONNXRUN_UNROLL
+        for (size_t column = 0; column < 3; ++column) {
+          D rows[3];
+          ONNXRUN_UNROLL
+          for (size_t row = 0; row < 3; ++row) rows[row] = load_widened(from + (row * 3 + column) * width);
+          transform_taps<kM>(rows, half[column]);
         }
-      }
-      for (int j = 0; j < kSize; ++j) {
-        float* to = dst + static_cast<size_t>(i * kSize + j) * dst_step + c * width;
-        for (size_t lane = 0; lane < width; ++lane) {
-          to[lane] = static_cast<float>(kWeights[j][0] * half[0][lane] + kWeights[j][1] * half[1][lane] +
-                                        kWeights[j][2] * half[2][lane]);
+        for (int i = 0; i < kSize; ++i) {
+          const D columns[3] = {half[0][i], half[1][i], half[2][i]};
+          D u[kSize];
+          transform_taps<kM>(columns, u);
+          ONNXRUN_UNROLL
+          for (int j = 0; j < kSize; ++j) store_narrowed(to + static_cast<size_t>(i * kSize + j) * dst_step, u[j]);
         }
       }
     }

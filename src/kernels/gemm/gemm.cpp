@@ -24,14 +24,12 @@ size_t even_part(size_t count, size_t most, size_t unit) {
 
 }  // namespace
 
-GemmTiling gemm_tiling(size_t m, size_t n, size_t k, int mr, int nr) {
-  // The rows of a tile share each panel, so the more the better while a stretch of A stays in the second level cache.
-  constexpr size_t kMaxRows = 144;
+GemmTiling gemm_tiling(size_t m, size_t n, size_t k, int mr, int nr, size_t max_rows) {
   constexpr double kMinTileOperations = 1 << 19;  // 5 to 20 microseconds
   constexpr size_t kMaxTiles = 64;
   const size_t panels = ceil_div(n, static_cast<size_t>(nr));
   GemmTiling tiling;
-  tiling.m_tile = even_part(m, kMaxRows, static_cast<size_t>(mr));
+  tiling.m_tile = even_part(m, max_rows, static_cast<size_t>(mr));
   tiling.m_tiles = ceil_div(m, tiling.m_tile);
   if (tiling.m_tiles == 0 || panels == 0) return tiling;
 

@@ -63,8 +63,9 @@ struct GemmTiling {
   size_t tile_count() const { return m_tiles * panel_tiles; }
 };
 
-// Proposes tiles of a few microseconds or more, up to about 64 of them. Depends on the extents and on mr and nr alone.
-GemmTiling gemm_tiling(size_t m, size_t n, size_t k, int mr, int nr);
+// Proposes tiles of a few microseconds or more, up to about 64 of them. Depends on the arguments alone. The rows of a
+// tile share each panel, so the more the better while a stretch of A stays in the second level cache.
+GemmTiling gemm_tiling(size_t m, size_t n, size_t k, int mr, int nr, size_t max_rows = 144);
 
 // Computes one tile.
 template <class T>

@@ -1,9 +1,13 @@
 #include "kernels/gemm/gemm.h"
 
 #include "kernels/gemm/micro_kernel.h"
+#include "kernels/transpose/transpose.h"
 #include "kernels/unary/epilogue_row.h"
 
 namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
+
+extern const TransposeF32 kTransposeF32;
+
 namespace {
 
 // Between two visits of C so many steps of k, that a stretch of a panel stays in the first level cache.
@@ -20,36 +24,63 @@ constexpr int wide_panels(int rows) {
 constexpr size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
 constexpr size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
+// Rows [begin, end) of a panel whose columns lie side by side.
+template <class T>
+void pack_rows(const T* src, ptrdiff_t row_stride, size_t begin, size_t end, T* dst) noexcept {
+  for (size_t r = begin; r < end; ++r) {
+    ONNXRUN_UNROLL
+    for (int v = 0; v < kTileVectors; ++v) {
+      store(dst + r * kPanelColumns<T> + v * kLanes<T>,
+            load(src + static_cast<ptrdiff_t>(r) * row_stride + v * kLanes<T>));
+    }
+  }
+}
+
+// A panel of any strides, or of fewer columns.
+template <class T>
+void pack_elements(const T* src, ptrdiff_t row_stride, ptrdiff_t col_stride, size_t k, size_t columns,
+                   T* dst) noexcept {
+  constexpr size_t kColumns = kPanelColumns<T>;
+  constexpr size_t kRowsAtOnce = 16;  // a column's stretch is read and the lines written stay in the cache
+  for (size_t p = 0; p < k; p += kRowsAtOnce) {
+    const size_t rows = smaller(kRowsAtOnce, k - p);
+    for (size_t j = 0; j < kColumns; ++j) {
+      for (size_t r = p; r < p + rows; ++r) {
+        T value{0};  // from any address
+        const T* from = src + static_cast<ptrdiff_t>(r) * row_stride + static_cast<ptrdiff_t>(j) * col_stride;
+        if (j < columns) __builtin_memcpy(&value, from, sizeof(T));
+        dst[r * kColumns + j] = value;
+      }
+    }
+  }
+}
+
 template <class T>
 void pack_b(const T* b, ptrdiff_t row_stride, ptrdiff_t col_stride, size_t k, size_t n, size_t panel_begin,
             size_t panel_end, T* dst) noexcept {
   constexpr size_t kColumns = kPanelColumns<T>;
-  constexpr size_t kRowsAtOnce = 16;  // of B: a column's stretch is read and the lines written stay in the cache
-  for (size_t panel = panel_begin; panel < panel_end; ++panel) {
-    const T* src = b + static_cast<ptrdiff_t>(panel * kColumns) * col_stride;
-    T* to = dst + panel * kColumns * k;
-    const size_t columns = smaller(kColumns, n - panel * kColumns);
+  const auto src = [&](size_t panel) { return b + static_cast<ptrdiff_t>(panel * kColumns) * col_stride; };
+  const size_t whole_end = smaller(panel_end, n / kColumns);
+  size_t panel = panel_begin;
+  if (col_stride == 1) {
+    // Stretches of rows for all panels, so that neighbouring columns are read together.
+    constexpr size_t kRowsAtOnce = 32;
     for (size_t p = 0; p < k; p += kRowsAtOnce) {
-      const size_t rows = smaller(kRowsAtOnce, k - p);
-      if (columns == kColumns && col_stride == 1) {
-        for (size_t r = p; r < p + rows; ++r) {
-          ONNXRUN_UNROLL
-          for (int v = 0; v < kTileVectors; ++v) {
-            store(to + r * kColumns + v * kLanes<T>,
-                  load(src + static_cast<ptrdiff_t>(r) * row_stride + v * kLanes<T>));
-          }
-        }
-        continue;
-      }
-      for (size_t j = 0; j < kColumns; ++j) {
-        for (size_t r = p; r < p + rows; ++r) {
-          T value{0};  // from any address
-          const T* from = src + static_cast<ptrdiff_t>(r) * row_stride + static_cast<ptrdiff_t>(j) * col_stride;
-          if (j < columns) __builtin_memcpy(&value, from, sizeof(T));
-          to[r * kColumns + j] = value;
-        }
+      for (panel = panel_begin; panel < whole_end; ++panel) {
+        pack_rows(src(panel), row_stride, p, smaller(k, p + kRowsAtOnce), dst + panel * kColumns * k);
       }
     }
+    panel = panel_begin < whole_end ? whole_end : panel_begin;
+  }
+  for (; panel < panel_end; ++panel) {
+    T* to = dst + panel * kColumns * k;
+    if constexpr (sizeof(T) == sizeof(float)) {
+      if (row_stride == 1 && panel < whole_end) {
+        kTransposeF32(src(panel), col_stride, kColumns, k, to, static_cast<ptrdiff_t>(kColumns));
+        continue;
+      }
+    }
+    pack_elements(src(panel), row_stride, col_stride, k, smaller(kColumns, n - panel * kColumns), to);
   }
 }
 

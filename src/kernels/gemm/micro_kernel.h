@@ -3,6 +3,7 @@
 
 #include "kernels/epilogue.h"
 #include "kernels/simd.h"
+#include "kernels/vec_math.h"
 
 namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
 
@@ -44,6 +45,10 @@ ONNXRUN_INLINE RegisterEpilogue<T> register_epilogue(const EpilogueStep* steps, 
     case EpilogueKind::leaky_relu:
       result.activation = Activation::leaky_relu;
       break;
+    case EpilogueKind::hard_swish:
+      if constexpr (!std::is_same_v<T, float>) return result;
+      result.activation = Activation::hard_swish;
+      break;
     default:
       return result;
   }
@@ -71,6 +76,11 @@ ONNXRUN_INLINE void activate(const RegisterEpilogue<T>& epilogue, const EachVect
       break;
     case Activation::leaky_relu:
       each_vector([&](Vec<T>& x) ONNXRUN_INLINE_LAMBDA { x = select(x < zero, x * alpha, x); });
+      break;
+    case Activation::hard_swish:
+      if constexpr (std::is_same_v<T, float>) {
+        each_vector([&](Vec<T>& x) ONNXRUN_INLINE_LAMBDA { x = hard_swish(x); });
+      }
       break;
   }
 }

@@ -16,6 +16,8 @@ struct RowKernels {
   // One vector: the sum of n of them; the largest, NaN if there is one, -inf for none.
   void (*sum_of_blocks)(const float* src, float* dst, size_t n) noexcept;
   void (*max_of_blocks)(const float* src, float* dst, size_t n) noexcept;
+  // One vector: the sum of (src - shift)^2 over n of them, each lane with its shift.
+  void (*square_sum_of_blocks)(const float* src, float* dst, size_t n, const float* shift) noexcept;
   // dst[i] = src[i] * scale + shift.
   void (*scale_shift)(const float* src, float* dst, size_t n, float scale, float shift) noexcept;
   // The same for n vectors: each lane has its scale and its shift.

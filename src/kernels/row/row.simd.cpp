@@ -51,6 +51,20 @@ void sum_of_blocks(const float* src, float* dst, size_t n) noexcept {
   store(dst, (sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
+void square_sum_of_blocks(const float* src, float* dst, size_t n, const float* shift) noexcept {
+  const VecF offset = load(shift);
+  VecF sums[4] = {VecF(0), VecF(0), VecF(0), VecF(0)};
+  const auto add = [&](VecF& sum, const float* from) ONNXRUN_INLINE_LAMBDA {
+    const VecF x = load(from) - offset;
+    sum = fma(x, x, sum);
+  };
+  for (; n >= 4; n -= 4, src += 4 * kLane) {
+    ONNXRUN_UNROLL for (size_t k = 0; k < 4; ++k) add(sums[k], src + k * kLane);
+  }
+  for (; n != 0; --n, src += kLane) add(sums[0], src);
+  store(dst, (sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+
 void max_of_blocks(const float* src, float* dst, size_t n) noexcept {
   VecF largest(-kInfinity);
   for (; n != 0; --n, src += kLane) largest = max_or_nan(load(src), largest);
@@ -124,8 +138,8 @@ float exp_sum(const float* src, float* dst, size_t n, float shift) noexcept {
 }  // namespace
 
 extern const RowKernels kRowKernels;
-constexpr RowKernels kRowKernels = {max_strided,   add_strided,   max_blocks,  add_blocks,
-                                    sum_of_blocks, max_of_blocks, scale_shift, scale_shift_blocks,
-                                    sum,           max,           exp_sum};
+constexpr RowKernels kRowKernels = {
+    max_strided,          add_strided, max_blocks,         add_blocks, sum_of_blocks, max_of_blocks,
+    square_sum_of_blocks, scale_shift, scale_shift_blocks, sum,        max,           exp_sum};
 
 }  // namespace onnxrun::ONNXRUN_SIMD_NAMESPACE

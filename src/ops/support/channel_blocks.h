@@ -2,7 +2,10 @@
 // kernels/conv/blocked_conv.h.
 #pragma once
 
+#include <span>
+
 #include "graph/registry.h"
+#include "kernels/epilogue.h"
 
 namespace onnxrun::ops {
 
@@ -23,6 +26,10 @@ inline DimShape plain_shape(const DimShape& blocked, const Dim& channels) {
 inline Shape plain_shape(const Shape& blocked, int64_t channels) {
   return plain_shape(DimShape(blocked), Dim(channels)).concrete();
 }
+
+// x * scale + shift, each lane with its own, then the steps, on a map of `positions` vectors; dst may be src.
+void scale_shift_map(const float* src, float* dst, int64_t positions, const float* scale, const float* shift,
+                     std::span<const EpilogueStep> steps);
 
 // Adds a float32 operator of the domain onnxrun.
 template <class Op>

@@ -1,6 +1,7 @@
 #include "ops/support/elementwise.h"
 
 #include <algorithm>
+#include <array>
 #include <functional>
 
 #include "base/dispatch_dtype.h"
@@ -38,6 +39,49 @@ BinaryRow through_float(DType in, DType out, BinaryRow row) {
       if (narrow_output) narrow(out, result, at(dst, offset, 2), count);
     }
   };
+}
+
+// The operand that is a few elements repeated along the axis before them, beside one and an output without gaps, as a
+// factor for each channel of channel-blocked maps; 2 where there is none.
+size_t repeated_operand(const StridedLoop<3>& loop) {
+  constexpr int64_t kFew = 64;
+  if (loop.axis_count() < 2 || loop.inner_extent() >= kFew) return 2;
+  const auto step = loop.inner_strides();
+  const auto repeat = loop.strides(loop.axis_count() - 2);
+  const auto is_dense = [&](size_t k) { return step[k] == 1 && repeat[k] == loop.inner_extent(); };
+  if (!is_dense(2)) return 2;
+  for (const size_t k : {size_t{0}, size_t{1}}) {
+    if (step[k] == 1 && repeat[k] == 0 && is_dense(1 - k)) return k;
+  }
+  return 2;
+}
+
+// Rows of many repeats at once.
+void plan_repeated(PlanContext& context, const std::array<size_t, 2>& inputs, size_t repeated,
+                   const StridedLoop<3>& loop, const std::array<size_t, 3>& widths, double nanoseconds_per_element,
+                   BinaryRow row) {
+  constexpr size_t kBytes = 2048;
+  const int64_t inner = loop.inner_extent();
+  const int64_t repeats = loop.extent(loop.axis_count() - 2);
+  const auto few = static_cast<size_t>(inner) * widths[repeated];
+  const auto most = std::min<int64_t>(repeats, kBytes / few);
+  context.range(loop.outer_count(2), nanoseconds_per_element * static_cast<double>(inner * repeats) + 20,
+                [=, row = std::move(row)](const TileContext& tile, int64_t begin, int64_t end) {
+                  alignas(64) std::array<std::byte, kBytes> copies;
+                  const auto walk = [&](const auto& offsets) {
+                    const std::byte* once = at(tile.input(inputs[repeated]), offsets[repeated], widths[repeated]);
+                    for (int64_t k = 0; k < most; ++k) std::copy_n(once, few, &copies[static_cast<size_t>(k) * few]);
+                    for (int64_t k = 0; k < repeats; k += most) {
+                      const auto operand = [&](size_t i) -> const void* {
+                        if (i == repeated) return copies.data();
+                        return at(tile.input(inputs[i]), offsets[i] + k * inner, widths[i]);
+                      };
+                      row(operand(0), 1, operand(1), 1, at(tile.output(0), offsets[2] + k * inner, widths[2]),
+                          static_cast<size_t>(std::min(most, repeats - k) * inner));
+                    }
+                  };
+                  loop.for_outer(begin, end, walk, 2);
+                });
 }
 
 }  // namespace
@@ -117,6 +161,10 @@ void plan_broadcast_as(PlanContext& context, size_t i, size_t j, const Shape& b_
   const size_t a_width = width(a.dtype);
   const size_t b_width = width(b.dtype);
   const size_t out_width = width(out.dtype);
+  if (const size_t repeated = repeated_operand(loop); repeated < 2 && a.dtype != DType::string) {
+    return plan_repeated(context, {i, j}, repeated, loop, {a_width, b_width, out_width}, nanoseconds_per_element,
+                         std::move(row));
+  }
   const int64_t rows = loop.outer_count();
   if (rows == 1) {
     context.range(inner, nanoseconds_per_element, [=](const TileContext& tile, int64_t begin, int64_t end) {

@@ -7,19 +7,53 @@
 #include "base/aligned_buffer.h"
 #include "base/checked.h"
 #include "base/dispatch_dtype.h"
-#include "kernels/gemm/gemm.h"
+#include "kernels/gemm/split_gemm.h"
 #include "ops/support/elementwise.h"
 
 namespace onnxrun::ops {
 namespace {
 
 constexpr double kNanosecondsPerMultiply = 0.01;
+constexpr double kNanosecondsPerSplitMultiply = 0.006;
+constexpr double kNanosecondsPerSplit = 150;  // of 32 x 32 numbers
 
 // Where the tiles find operands that do not lie where the inputs do, in the step's shared memory.
 struct Copies {
   bool widened = false;  // 16-bit operands as floats
   size_t a = 0, b = 0, bias = 0, c = 0;
   size_t packed = 0;  // packed matrices, where B is no constant
+  size_t parts = 0;   // of A, for a split product
+};
+
+// A product's operands, where a tile finds them.
+template <class T>
+struct ProductOperands {
+  MatrixMultiply product;
+  Copies copies;
+  const T* constant = nullptr;  // packed matrices, where B is one
+  size_t packed_size = 0;       // elements of each
+  std::vector<size_t> matrix;   // of each product
+
+  GemmArgsOf<T> operator()(const TileContext& tile, size_t index) const {
+    const auto at = [&](size_t byte) { return reinterpret_cast<T*>(tile.shared + byte); };
+    const size_t output = index * product.m * product.n;
+    GemmArgsOf<T> args;
+    args.m = product.m;
+    args.n = product.n;
+    args.k = product.k;
+    args.a = (copies.widened ? at(copies.a) : tile.input<T>(0)) + product.a_offsets[index];
+    args.a_row_stride = product.a_row_stride;
+    args.a_col_stride = product.a_col_stride;
+    args.packed_b = (constant ? constant : at(copies.packed)) + matrix[index] * packed_size;
+    args.c = (copies.widened ? at(copies.c) : tile.output<T>(0)) + output;
+    args.c_row_stride = static_cast<ptrdiff_t>(product.n);
+    if (product.bias) args.epilogue.bias = copies.widened ? at(copies.bias) : tile.input<T>(*product.bias);
+    if (product.residual) args.epilogue.residual = tile.input<T>(*product.residual) + output;
+    args.epilogue.residual_row_stride = static_cast<ptrdiff_t>(product.n);
+    args.epilogue.steps = product.steps.data();
+    args.epilogue.step_count = static_cast<int>(product.steps.size());
+    return args;
+  }
 };
 
 template <class T>
@@ -50,14 +84,24 @@ class PackedProduct {
       copies_.c = reserve(static_cast<size_t>(context_.output(0).elements()));
     }
     if (!is_constant) copies_.packed = reserve(packed_size_ * matrices_.size());
+    const SplitGemmKernels* split = split_kernels();
+    const SplitGemmPlan split_plan =
+        split ? plan_split_gemm(product_.m, product_.n, product_.k, kernel_.nr) : SplitGemmPlan{};
+    copies_.parts = reserve(split_plan.shared_bytes / sizeof(T));
     context_.share(shared);
     if (copies_.widened) add_widening(dtype);
     const T* packed = is_constant ? pack_constant() : nullptr;
     if (!packed) add_packing();
-    add_products(packed);
+    const ProductOperands<T> operands = {product_, copies_, packed, packed_size_, matrix_of_product()};
+    if constexpr (std::is_same_v<T, float>) {
+      if (split) add_split_products(*split, split_plan, operands);
+    }
+    if (!split) add_products(operands);
     if (copies_.widened) add_narrowing(dtype);
     context_.flush_denormals();
-    if (context_.result().implementation.empty()) context_.implementation("packed");
+    std::string& implementation = context_.result().implementation;
+    if (implementation.empty()) implementation = "packed";
+    if (split) implementation.insert(0, "bf16x3 ");
   }
 
  private:
@@ -96,18 +140,20 @@ class PackedProduct {
                          std::to_string(product_.b_row_stride) + " " + std::to_string(product_.b_col_stride) + " " +
                          std::to_string(product_.alpha);
     for (const size_t offset : matrices_) format += " " + std::to_string(offset);
+    constexpr size_t kPanels = 8;  // of a unit
     const size_t panels = kernel_.panel_count(product_.n);
-    auto pack_units = [kernel = &kernel_, product = product_, matrices = matrices_, size = packed_size_, panels](
+    const size_t units = (panels + kPanels - 1) / kPanels;
+    auto pack_units = [kernel = &kernel_, product = product_, matrices = matrices_, size = packed_size_, panels, units](
                           const Tensor& tensor, std::byte* dst, size_t begin, size_t end) {
       for (size_t unit = begin; unit < end; ++unit) {
-        const size_t matrix = unit / panels;
-        const size_t panel = unit % panels;
-        pack(*kernel, product, static_cast<const T*>(tensor.data()) + matrices[matrix], panel, panel + 1,
-             reinterpret_cast<T*>(dst) + matrix * size);
+        const size_t matrix = unit / units;
+        const size_t panel = unit % units * kPanels;
+        pack(*kernel, product, static_cast<const T*>(tensor.data()) + matrices[matrix], panel,
+             std::min(panels, panel + kPanels), reinterpret_cast<T*>(dst) + matrix * size);
       }
     };
     return reinterpret_cast<const T*>(context_.packed_later(1, format, packed_size_ * matrices_.size() * sizeof(T),
-                                                            {panels * matrices_.size(), std::move(pack_units)}));
+                                                            {units * matrices_.size(), std::move(pack_units)}));
   }
 
   void add_packing() {
@@ -135,37 +181,53 @@ class PackedProduct {
     return indices;
   }
 
-  void add_products(const T* constant) {
+  // Those of the matrix unit, where they are allowed, there and worth it.
+  const SplitGemmKernels* split_kernels() const {
+    const PlanOptions& options = context_.options();
+    const bool plain = options.precision == Precision::strict || options.keep_denormals;
+    if (!std::is_same_v<T, float> || plain || product_.a_offsets.size() != 1) return nullptr;
+    return split_gemm_pays(product_.m, product_.n, product_.k) ? split_gemm_kernels() : nullptr;
+  }
+
+  void add_products(const ProductOperands<T>& operands) {
     const GemmTiling tiling = gemm_tiling(product_.m, product_.n, product_.k, kernel_.mr, kernel_.nr);
     const auto tiles = static_cast<int64_t>(tiling.tile_count());
-    const size_t products = product_.a_offsets.size();
-    const double multiplies = static_cast<double>(product_.m) * static_cast<double>(product_.n) *
-                              static_cast<double>(std::max<size_t>(1, product_.k));
-    const double cost = multiplies * kNanosecondsPerMultiply / static_cast<double>(std::max<int64_t>(1, tiles));
-    context_.phase(tiles * static_cast<int64_t>(products), cost,
-                   [=, this_kernel = &kernel_, product = product_, which = matrix_of_product(), copies = copies_,
-                    size = packed_size_](const TileContext& tile) {
-                     const auto index = static_cast<size_t>(tile.tile / tiles);
-                     const auto at = [&](size_t byte) { return reinterpret_cast<T*>(tile.shared + byte); };
-                     const size_t output = index * product.m * product.n;
-                     GemmArgsOf<T> args;
-                     args.m = product.m;
-                     args.n = product.n;
-                     args.k = product.k;
-                     args.a = (copies.widened ? at(copies.a) : tile.input<T>(0)) + product.a_offsets[index];
-                     args.a_row_stride = product.a_row_stride;
-                     args.a_col_stride = product.a_col_stride;
-                     args.packed_b = (constant ? constant : at(copies.packed)) + which[index] * size;
-                     args.c = (copies.widened ? at(copies.c) : tile.output<T>(0)) + output;
-                     args.c_row_stride = static_cast<ptrdiff_t>(product.n);
-                     if (product.bias)
-                       args.epilogue.bias = copies.widened ? at(copies.bias) : tile.input<T>(*product.bias);
-                     if (product.residual) args.epilogue.residual = tile.input<T>(*product.residual) + output;
-                     args.epilogue.residual_row_stride = static_cast<ptrdiff_t>(product.n);
-                     args.epilogue.steps = product.steps.data();
-                     args.epilogue.step_count = static_cast<int>(product.steps.size());
+    const double cost =
+        multiplies(product_.m) * kNanosecondsPerMultiply / static_cast<double>(std::max<int64_t>(1, tiles));
+    context_.phase(tiles * static_cast<int64_t>(product_.a_offsets.size()), cost,
+                   [=, this_kernel = &kernel_](const TileContext& tile) {
+                     const GemmArgsOf<T> args = operands(tile, static_cast<size_t>(tile.tile / tiles));
                      run_gemm_tile(*this_kernel, args, tiling, static_cast<size_t>(tile.tile % tiles));
                    });
+  }
+
+  // For each chunk of rows a phase that splits A and one that multiplies.
+  void add_split_products(const SplitGemmKernels& kernels, const SplitGemmPlan& plan,
+                          const ProductOperands<float>& operands) {
+    const size_t scratch = context_.scratch(plan.scratch_bytes);
+    for (size_t row = 0; row < product_.m; row += plan.chunk_rows) {
+      const size_t end = std::min(product_.m, row + plan.chunk_rows);
+      const auto args_of = [=, dense = &kernel_, epilogue_row = epilogue_row_f32()](const TileContext& tile) {
+        return SplitGemmArgs{
+            operands(tile, 0), dense, epilogue_row, row, end, plan.parts(tile.shared + operands.copies.parts)};
+      };
+      const size_t items = ceil_div(end - row, kSplitRows) * ceil_div(product_.k, kSplitDepth);
+      context_.range(static_cast<int64_t>(items), kNanosecondsPerSplit,
+                     [=, split = kernels.split](const TileContext& tile, int64_t first, int64_t last) {
+                       split(args_of(tile), static_cast<size_t>(first), static_cast<size_t>(last));
+                     });
+      const GemmTiling tiling = split_gemm_tiling(end - row, product_.n, product_.k, kernel_.nr);
+      const double cost =
+          multiplies(end - row) * kNanosecondsPerSplitMultiply / static_cast<double>(tiling.tile_count());
+      context_.phase(static_cast<int64_t>(tiling.tile_count()), cost, [=, &kernels](const TileContext& tile) {
+        run_split_gemm_tile(kernels, args_of(tile), tiling, static_cast<size_t>(tile.tile), tile.scratch + scratch);
+      });
+    }
+  }
+
+  double multiplies(size_t rows) const {
+    return static_cast<double>(rows) * static_cast<double>(product_.n) *
+           static_cast<double>(std::max<size_t>(1, product_.k));
   }
 
   PlanContext& context_;
