@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -37,6 +38,9 @@ struct SessionOptions {
   std::map<std::string, int64_t> dims;
   // Intermediate values that become additional outputs, behind the model's own.
   std::vector<std::string> extra_outputs;
+  // Random operators without the attribute `seed` draw the same numbers in every run and every session of this seed;
+  // those with it keep theirs. Without, each run draws anew.
+  std::optional<uint64_t> seed;
   // Lets `threads` exceed the processors, to test determinism.
   bool oversubscribe = false;
 };

@@ -124,7 +124,9 @@ class Differentiator {
     }
     for (const ValueId input : node.inputs) call.wanted.push_back(active_.count(input) > 0);
     if (std::all_of(call.gradients.begin(), call.gradients.end(), [](ValueId id) { return id == kNoValue; })) return;
-    if (call.gradients[0] == kNoValue && node.op_type != "Split") {
+    const bool only_first =
+        std::all_of(call.gradients.begin() + 1, call.gradients.end(), [](ValueId id) { return id == kNoValue; });
+    if ((call.gradients[0] == kNoValue || !only_first) && node.op_type != "Split") {
       throw Error(ErrorCode::unsupported_operator,
                   "the gradient of " + node.op_type + " through an output but the first is not supported");
     }

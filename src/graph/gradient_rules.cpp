@@ -14,8 +14,6 @@ namespace {
 
 constexpr int64_t kOpset = 21;
 
-using Rule = void (*)(GradientCall&);
-
 [[noreturn]] void refuse(const std::string& message) { throw Error(ErrorCode::unsupported_operator, message); }
 
 // Versions before 7 could place the second operand at an axis.
@@ -172,18 +170,11 @@ void transpose_rule(GradientCall& c) {
 // added where it came from.
 void movement_rule(GradientCall& c) {
   auto& b = c.build;
-  const ValueId range = b.add("Range", {b.scalar(0), b.add("Size", {c.x()}), b.scalar(1)});
   std::vector<ValueId> inputs = c.node.inputs;
-  inputs[0] = b.reshape_like(range, c.x());
+  inputs[0] = b.positions(c.x());
   const std::vector<ValueId> positions = b.copy(c.node, inputs);
-  const ValueId flat = b.vector({-1});
-  const ValueId zeros = b.fill_like(b.add("Reshape", {c.x(), flat}), 0);
   for (size_t j = 0; j < c.gradients.size(); ++j) {
-    if (c.gradients[j] == kNoValue) continue;
-    const ValueId sum = b.add("ScatterElements",
-                              {zeros, b.add("Reshape", {positions[j], flat}), b.add("Reshape", {c.gradients[j], flat})},
-                              {{"axis", int64_t{0}}, {"reduction", std::string("add")}});
-    c.give(0, b.reshape_like(sum, c.x()));
+    if (c.gradients[j] != kNoValue) c.give(0, b.scatter(c.gradients[j], positions[j], c.x()));
   }
 }
 
@@ -246,7 +237,7 @@ void reduce_sum_rule(GradientCall& c) { c.give(0, spread(c).gradient); }
 
 void reduce_mean_rule(GradientCall& c) {
   auto& b = c.build;
-  const auto size = [&](ValueId value) { return b.add("Cast", {b.add("Size", {value})}, {{"to", int64_t{1}}}); };
+  const auto size = [&](ValueId value) { return b.add("Cast", {b.add("Size", {value})}, {{"to", int64_t{11}}}); };
   const ValueId share = b.add("CastLike", {b.add("Div", {size(c.y()), size(c.x())}), c.x()});
   c.give(0, b.add("Mul", {spread(c).gradient, share}));
 }
@@ -311,8 +302,8 @@ void matmul_gradient_rule(GradientCall& c) {
   if (c.wants(0) || c.wants(1)) refuse("the second derivative of MatMul is not supported");
 }
 
-const std::map<std::string_view, Rule>& rules() {
-  static const std::map<std::string_view, Rule> kAll = {
+const std::map<std::string_view, GradientRule>& rules() {
+  static const std::map<std::string_view, GradientRule> kAll = {
       {"Abs", abs_rule},
       {"Add", add_rule},
       {"Cast", cast_rule},
@@ -377,8 +368,16 @@ const std::map<std::string_view, Rule>& rules() {
 
 // Whether only type and shape of the input count.
 bool gives_only_type(const Node& node, size_t i) {
-  return (i == 1 && (node.op_type == "SumToShape" || node.op_type == "CastLike")) ||
-         (i == 2 && node.op_type == "MatMulGradient");
+  return (i == 1 &&
+          (node.op_type == "SumToShape" || node.op_type == "CastLike" || node.op_type == "AveragePoolGradient")) ||
+         (i == 2 && (node.op_type == "MatMulGradient" || node.op_type == "ConvGradient"));
+}
+
+GradientRule find_rule(const std::string& name) {
+  for (const auto* table : {&rules(), &layer_rules()}) {
+    if (const auto found = table->find(name); found != table->end()) return found->second;
+  }
+  return nullptr;
 }
 
 std::string full_name(const Node& node) { return (node.domain.empty() ? "" : node.domain + ".") + node.op_type; }
@@ -431,6 +430,19 @@ ValueId GradientBuilder::fill_like(ValueId like, float value) {
 
 ValueId GradientBuilder::sum_to(ValueId gradient, ValueId like) { return add("onnxrun.SumToShape", {gradient, like}); }
 
+ValueId GradientBuilder::positions(ValueId like) {
+  return reshape_like(add("Range", {scalar(0), add("Size", {like}), scalar(1)}), like);
+}
+
+ValueId GradientBuilder::scatter(ValueId gradient, ValueId positions, ValueId like) {
+  const ValueId flat = vector({-1});
+  const ValueId zeros = fill_like(add("Reshape", {like, flat}), 0);
+  const ValueId sum =
+      add("ScatterElements", {zeros, add("Reshape", {positions, flat}), add("Reshape", {gradient, flat})},
+          {{"axis", int64_t{0}}, {"reduction", std::string("add")}});
+  return reshape_like(sum, like);
+}
+
 ValueId GradientBuilder::constant(const Shape& shape, const std::vector<int64_t>& values) {
   return add_constant(graph_, prefix_ + "constant_" + std::to_string(count_++),
                       Tensor::of<int64_t>(DType::int64, shape, values));
@@ -444,10 +456,10 @@ ValueId GradientBuilder::scalar(int64_t value) { return constant({}, {value}); }
 
 void differentiate_node(GradientCall& call) {
   const std::string name = full_name(call.node);
-  const auto rule = rules().find(name);
-  if (rule == rules().end()) refuse("the gradient of " + name + " is not supported");
+  const GradientRule rule = find_rule(name);
+  if (!rule) refuse("the gradient of " + name + " is not supported");
   call.results.resize(call.node.inputs.size());
-  rule->second(call);
+  rule(call);
   for (size_t i = 0; i < call.wanted.size(); ++i) {
     if (call.wanted[i] && call.results[i].empty() && !gives_only_type(call.node, i)) {
       refuse("the gradient of " + name + " with respect to its input " + std::to_string(i) + " is not supported");

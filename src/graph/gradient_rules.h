@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,10 @@ class GradientBuilder {
   // `gradient` summed over the axes along which `like` was broadcast.
   ValueId sum_to(ValueId gradient, ValueId like);
   ValueId reshape_like(ValueId value, ValueId like) { return add("Reshape", {value, add("Shape", {like})}); }
+  // The position of each element of `like`, row-major.
+  ValueId positions(ValueId like);
+  // A tensor like `like`: each element of `gradient` added at its position.
+  ValueId scatter(ValueId gradient, ValueId positions, ValueId like);
   ValueId vector(const std::vector<int64_t>& values);
   ValueId scalar(int64_t value);
 
@@ -54,6 +59,11 @@ struct GradientCall {
     if (wants(i)) results[i].push_back(gradient);
   }
 };
+
+using GradientRule = void (*)(GradientCall&);
+
+// By operator, those of our own as "onnxrun.NAME".
+const std::map<std::string_view, GradientRule>& layer_rules();
 
 // Fills in the results of the call. \throws Error(unsupported_operator) where the operator has no rule.
 void differentiate_node(GradientCall& call);

@@ -53,10 +53,9 @@ class Attention : public Operator {
     Dim keys = shapes->keys;
     if (context.has_input(kPastKey)) {
       const Dim past = ops::past_length(context, kPastKey, *shapes, shapes->head_size);
-      if (past.is_number() && ops::past_length(context, kPastValue, *shapes, shapes->v_head_size) != past) {
-        context.fail("past_key and past_value differ in length");
-      }
-      keys = keys + past;
+      const Dim past_values = ops::past_length(context, kPastValue, *shapes, shapes->v_head_size);
+      if (ops::differ(past, past_values)) context.fail("past_key and past_value differ in length");
+      keys = keys + (past.is_number() ? past : past_values);
     }
     context.set_shape(kY, shapes->output);
     context.set_shape(kPresentKey, {shapes->batch, shapes->kv_heads, keys, shapes->head_size});

@@ -5,14 +5,16 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <stdexcept>
 
 #include "base/aligned_buffer.h"
 #include "base/checked.h"
 #include "graph/registry.h"
-#include "onnxrun/error.h"
 #include "ops/support/conv_shape.h"
 #include "ops/support/elementwise.h"
 #include "ops/support/fused_steps.h"
+#include "ops/support/wide_operands.h"
+#include "ops/support/window_taps.h"
 
 namespace onnxrun {
 namespace {
@@ -24,45 +26,26 @@ size_t multiplies_per_output(const ConvShape& shape) {
 constexpr size_t kResidual = 3;  // input of onnxrun.Conv
 constexpr double kNanosecondsPerMultiply = 0.01;
 
-// [N, C, spatial] and [M, C / group, kernel] in float64 by plain loops, one output element at a time.
-class Float64Conv {
- public:
-  explicit Float64Conv(const ConvShape& shape) : shape_(shape) {}
+// A convolution in double by plain loops over any number of spatial axes and any pads.
+struct GeneralConv {
+  ops::WindowTaps taps;
+  int64_t group, channels, maps;  // channels of one group, maps of all
 
-  double at(const double* x, const double* w, size_t n, size_t m, const size_t (&position)[3]) const {
-    const size_t channels = shape_.in_channels / shape_.group;
-    const size_t group = m / (shape_.out_channels / shape_.group);
-    double sum = 0;
-    for (size_t c = 0; c < channels; ++c) {
-      const double* map =
-          x + (n * shape_.in_channels + group * channels + c) * shape_.input[0] * shape_.input[1] * shape_.input[2];
-      const double* taps = w + (m * channels + c) * shape_.kernel[0] * shape_.kernel[1] * shape_.kernel[2];
-      for (size_t d = 0; d < shape_.kernel[0]; ++d) {
-        for (size_t h = 0; h < shape_.kernel[1]; ++h) {
-          for (size_t v = 0; v < shape_.kernel[2]; ++v, ++taps) {
-            size_t index[3];
-            if (inside(position, {d, h, v}, index)) {
-              sum += map[(index[0] * shape_.input[1] + index[1]) * shape_.input[2] + index[2]] * *taps;
-            }
-          }
-        }
+  // One position of all output maps of an image: item = image * outputs + position.
+  void run(const double* x, const double* w, const double* bias, double* y, int64_t item) const {
+    const int64_t image = item / taps.outputs();
+    const int64_t position = item % taps.outputs();
+    const auto met = taps.at(position);
+    for (int64_t m = 0; m < maps; ++m) {
+      const double* map = x + (image * group + m / (maps / group)) * channels * taps.inputs();
+      const double* weights = w + m * channels * taps.count();
+      double sum = 0;
+      for (int64_t c = 0; c < channels; ++c, map += taps.inputs(), weights += taps.count()) {
+        for (const auto& [tap, input] : met) sum += map[input] * weights[tap];
       }
+      y[(image * maps + m) * taps.outputs() + position] = bias ? sum + bias[m] : sum;
     }
-    return sum;
   }
-
- private:
-  bool inside(const size_t (&position)[3], const std::array<size_t, 3>& tap, size_t (&index)[3]) const {
-    for (int axis = 0; axis < 3; ++axis) {
-      const size_t padded =
-          position[axis] * shape_.stride[axis] + tap[static_cast<size_t>(axis)] * shape_.dilation[axis];
-      if (padded < shape_.pad_begin[axis] || padded - shape_.pad_begin[axis] >= shape_.input[axis]) return false;
-      index[axis] = padded - shape_.pad_begin[axis];
-    }
-    return true;
-  }
-
-  ConvShape shape_;
 };
 
 class Conv : public Operator {
@@ -73,14 +56,10 @@ class Conv : public Operator {
   void infer(InferContext& context) const override { convolution_.infer(context); }
 
   void plan(PlanContext& context) const override {
-    switch (context.input(0).dtype) {
-      case DType::float32:
-        return plan_float32(context);
-      case DType::float64:
-        return plan_float64(context);
-      default:
-        return plan_half(context);
-    }
+    const DType dtype = context.input(0).dtype;
+    if (dtype == DType::float64 || !convolution_.has_kernel(context.input(0).shape)) return plan_general(context);
+    if (dtype == DType::float32) return plan_float32(context);
+    plan_half(context);
   }
 
  private:
@@ -211,29 +190,27 @@ class Conv : public Operator {
     });
   }
 
-  void plan_float64(PlanContext& context) const {
-    const ConvShape shape = conv_shape(context);
-    const Shape& y = context.output(0).shape;
-    std::vector<size_t> output(3, 1);
-    for (size_t axis = 2; axis < y.rank(); ++axis) output[3 - y.rank() + axis] = static_cast<size_t>(y[axis]);
-    const Float64Conv conv(shape);
-    const bool has_bias = context.has_input(2);
-    const double cost = 2.0 * static_cast<double>(multiplies_per_output(shape));
-    context.range(context.output(0).elements(), cost, [=](const TileContext& tile, int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        auto rest = static_cast<size_t>(i);
-        size_t position[3];
-        for (size_t axis = 3; axis-- > 0;) {
-          position[axis] = rest % output[axis];
-          rest /= output[axis];
-        }
-        const size_t m = rest % shape.out_channels;
-        const double sum =
-            conv.at(tile.input<double>(0), tile.input<double>(1), rest / shape.out_channels, m, position);
-        tile.output<double>(0)[i] = has_bias ? sum + tile.input<double>(2)[m] : sum;
-      }
-    });
-    context.implementation("float64");
+  void plan_general(PlanContext& context) const {
+    const Shape& x = context.input(0).shape;
+    const Shape& w = context.input(1).shape;
+    if (!fused_.empty()) throw std::logic_error("fused steps behind a convolution that no kernel takes");
+    const ops::WindowTaps taps(convolution_.geometry(x, w), ops::spatial_extents(x),
+                               ops::spatial_extents(context.output(0).shape));
+    const GeneralConv conv{taps, convolution_.group(), w[1], w[0]};
+    size_t shared = 0;
+    const ops::WideOperands<double> operands(context, {0, 1, 2}, shared);
+    context.share(shared);
+    operands.add_widening(context);
+    const double cost = 2.0 * static_cast<double>(w.elements());
+    context.range(x[0] * conv.taps.outputs(), cost,
+                  [=, has_bias = context.has_input(2)](const TileContext& tile, int64_t begin, int64_t end) {
+                    for (int64_t item = begin; item < end; ++item) {
+                      conv.run(operands.input(tile, 0), operands.input(tile, 1),
+                               has_bias ? operands.input(tile, 2) : nullptr, operands.output(tile), item);
+                    }
+                  });
+    operands.add_narrowing(context);
+    context.implementation("general");
   }
 
   ops::ConvAttributes convolution_;

@@ -28,6 +28,10 @@ std::string formals_text(const std::vector<Formal>& formals) {
   return text;
 }
 
+bool uses(const std::vector<Formal>& formals, const std::string& type) {
+  return std::any_of(formals.begin(), formals.end(), [&](const Formal& formal) { return formal.type == type; });
+}
+
 // Nodes of Gradient are replaced before operators are looked up: see expand_gradients.
 OperatorInfo gradient() {
   return {"ai.onnx.preview.training",
@@ -51,9 +55,11 @@ std::vector<OperatorInfo> operator_list() {
     }
     OperatorInfo& info = list.back();
     info.versions.push_back(entry->since);
-    info.signature = formals_text(entry->inputs) + " -> " + formals_text(entry->outputs);
+    info.signature =
+        (entry->inputs.empty() ? "" : formals_text(entry->inputs) + " ") + "-> " + formals_text(entry->outputs);
     info.types.clear();
     for (const TypeConstraint& type : entry->types) {
+      if (!uses(entry->inputs, type.name) && !uses(entry->outputs, type.name)) continue;
       info.types.push_back(
           {type.name, members(type.tensors), members(type.sequences), members(type.optionals), type.any});
     }

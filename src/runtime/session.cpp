@@ -10,6 +10,7 @@
 #include "base/thread_pool.h"
 #include "graph/inference.h"
 #include "graph/passes/pass.h"
+#include "graph/random_seed.h"
 #include "kernels/channel_block.h"
 #include "onnxrun/error.h"
 #include "runtime/evaluate.h"
@@ -142,6 +143,7 @@ class Session::Impl {
     check_dims(*model_, options.dims);
     graph_ = clone(model_->graph);
     add_outputs(*graph_, options.extra_outputs);
+    if (options.seed) seed_random_operators(*graph_, *options.seed);
     std::vector<ModelProblem> problems;
     bind_operators(operators(), *graph_, problems);
     if (!problems.empty()) refuse(problems);

@@ -206,6 +206,121 @@ TEST(Differentiate, Movement) {
   expect_gradient({.op = "Split", .inputs = {draw({5}, 1), integers({2}, {2, 3})}, .outputs = 2});
 }
 
+TEST(Differentiate, Convolutions) {
+  expect_gradient({.op = "Conv", .inputs = {draw({2, 2, 5}, 1), draw({3, 2, 2}, 2), draw({3}, 3)}});
+  expect_gradient({.op = "Conv",
+                   .inputs = {draw({1, 4, 4, 5}, 1), draw({2, 2, 2, 3}, 2)},
+                   .attributes = {{"group", int64_t{2}},
+                                  {"strides", Integers{2, 1}},
+                                  {"dilations", Integers{1, 2}},
+                                  {"pads", Integers{1, 0, 0, 2}}}});
+  expect_gradient({.op = "Conv",
+                   .inputs = {draw({1, 1, 4, 3, 2}, 1), draw({2, 1, 3, 2, 1}, 2), draw({2}, 3)},
+                   .attributes = {{"auto_pad", std::string("SAME_LOWER")}, {"strides", Integers{2, 2, 2}}},
+                   .opset = 9});
+}
+
+TEST(Differentiate, Pools) {
+  for (const char* op : {"MaxPool", "AveragePool"}) {
+    expect_gradient({.op = op, .inputs = {draw({2, 2, 7}, 1)}, .attributes = {{"kernel_shape", Integers{3}}}});
+    expect_gradient({.op = op,
+                     .inputs = {draw({1, 2, 5, 4}, 1)},
+                     .attributes = {{"kernel_shape", Integers{2, 3}},
+                                    {"strides", Integers{2, 2}},
+                                    {"pads", Integers{1, 1, 0, 1}},
+                                    {"ceil_mode", int64_t{1}},
+                                    {"dilations", Integers{2, 1}}}});
+    expect_gradient(
+        {.op = op, .inputs = {draw({1, 1, 4, 4}, 1)}, .attributes = {{"kernel_shape", Integers{2, 2}}}, .opset = 7});
+  }
+  expect_gradient({.op = "MaxPool",
+                   .inputs = {draw({1, 1, 4, 4}, 1)},
+                   .attributes = {{"kernel_shape", Integers{2, 2}}, {"storage_order", int64_t{1}}}});
+  expect_gradient(
+      {.op = "AveragePool",
+       .inputs = {draw({1, 1, 4, 4}, 1)},
+       .attributes = {
+           {"kernel_shape", Integers{2, 2}}, {"pads", Integers{1, 1, 1, 1}}, {"count_include_pad", int64_t{1}}}});
+  for (const char* op : {"GlobalAveragePool", "GlobalMaxPool"}) {
+    expect_gradient({.op = op, .inputs = {draw({2, 3, 4}, 1)}});
+    expect_gradient({.op = op, .inputs = {draw({1, 2, 3, 2}, 1)}});
+  }
+}
+
+TEST(Differentiate, Normalizations) {
+  for (const int64_t opset : {9, 14, 15}) {
+    expect_gradient({.op = "BatchNormalization",
+                     .inputs = {draw({2, 3, 2, 2}, 1), draw({3}, 2), draw({3}, 3), draw({3}, 4), draw({3}, 5)},
+                     .attributes = {{"epsilon", 0.1F}},
+                     .opset = opset});
+  }
+  expect_gradient({.op = "BatchNormalization",
+                   .inputs = {draw({4, 3}, 1), draw({3}, 2), draw({3}, 3), draw({3}, 4), draw({3}, 5)}});
+  for (const int64_t axis : {-1, 1, -2, 0}) {
+    const Shape row = axis == -1 ? Shape{4} : axis == 0 ? Shape{2, 3, 4} : Shape{3, 4};
+    expect_gradient({.op = "LayerNormalization",
+                     .inputs = {draw({2, 3, 4}, 1), draw(row, 2), draw(row, 3)},
+                     .attributes = {{"axis", axis}, {"epsilon", 0.01F}}});
+  }
+  expect_gradient({.op = "LayerNormalization", .inputs = {draw({2, 5}, 1), draw({5}, 2)}});
+}
+
+TEST(Differentiate, Padding) {
+  for (const char* mode : {"constant", "reflect", "edge", "wrap"}) {
+    expect_gradient({.op = "Pad",
+                     .inputs = {draw({3, 4}, 1), integers({4}, {1, 2, 0, 1})},
+                     .attributes = {{"mode", std::string(mode)}}});
+  }
+  expect_gradient({.op = "Pad", .inputs = {draw({3, 4}, 1), integers({4}, {-1, 2, 1, -2}), draw({}, 2)}});
+  expect_gradient({.op = "Pad", .inputs = {draw({3, 4}, 1), integers({2}, {1, 2}), Tensor(), integers({1}, {-1})}});
+  for (const char* mode : {"constant", "edge"}) {
+    expect_gradient({.op = "Pad",
+                     .inputs = {draw({3, 2}, 1)},
+                     .attributes = {{"mode", std::string(mode)}, {"pads", Integers{1, 0, 0, 2}}},
+                     .opset = 10});
+  }
+}
+
+TEST(Differentiate, Einsum) {
+  const auto expect = [](const std::string& equation, const std::vector<Shape>& shapes) {
+    SCOPED_TRACE(equation);
+    Function function{.op = "Einsum", .inputs = {}, .attributes = {{"equation", equation}}};
+    for (const Shape& shape : shapes) function.inputs.push_back(draw(shape, static_cast<uint32_t>(shape.elements())));
+    expect_gradient(function);
+  };
+  expect("ij,jk->ik", {{2, 3}, {3, 4}});
+  expect("ij , jk", {{2, 3}, {3, 4}});
+  expect("bhid,bhjd->bhij", {{1, 2, 3, 2}, {1, 2, 4, 2}});
+  expect("ij->j", {{2, 3}});  // summed in one operand alone
+  expect("ij,ik->", {{2, 3}, {2, 4}});
+  expect("ii->i", {{3, 3}});  // a diagonal
+  expect("iij,jj->i", {{2, 2, 3}, {3, 3}});
+  expect("...ij,...jk->...ik", {{2, 2, 3}, {2, 3, 2}});
+  expect("...ii->...", {{2, 3, 3}});
+  expect("i...->...", {{2, 3}});
+  expect("ij,ij->ij", {{2, 3}, {1, 3}});  // an extent of 1 broadcasts
+  expect("ab,bc,cd", {{2, 3}, {3, 2}, {2, 2}});
+}
+
+TEST(Differentiate, MoreAlongAnAxis) {
+  for (const char* op : {"ReduceMax", "ReduceMin"}) {
+    expect_gradient({.op = op, .inputs = {draw({2, 3, 2}, 1), integers({2}, {0, -1})}});
+    expect_gradient({.op = op,
+                     .inputs = {draw({2, 3}, 1)},
+                     .attributes = {{"axes", Integers{1}}, {"keepdims", int64_t{0}}},
+                     .opset = 13});
+  }
+  for (const int64_t reverse : {0, 1}) {
+    for (const int64_t exclusive : {0, 1}) {
+      expect_gradient({.op = "CumSum",
+                       .inputs = {draw({2, 4}, 1), integers({}, {1})},
+                       .attributes = {{"reverse", reverse}, {"exclusive", exclusive}}});
+    }
+  }
+  expect_gradient(
+      {.op = "Trilu", .inputs = {draw({3, 4}, 1), integers({}, {1})}, .attributes = {{"upper", int64_t{0}}}});
+}
+
 // x^3 at 2: three Gradients in a row.
 TEST(Differentiate, DerivativesOfDerivatives) {
   ModelBuilder builder;
@@ -248,6 +363,7 @@ std::string load_error(const Strings& xs, const std::string& y) {
   builder.domains = {{kDomain, 1}};
   builder.main.input("x", DType::float32, {"2"}).output("dx");
   builder.main.node("Neg", {"x"}, {"u"}).node("Celu", {"x"}, {"v"});
+  builder.main.node("LayerNormalization", {"x", "x"}, {"n", "mean"}).node("Neg", {"mean"}, {"u2"});
   builder.main.node("Gradient", {"x"}, {"dx"}, {{"xs", xs}, {"y", y}}, "gradient", kDomain);
   try {
     builder.model();
@@ -259,6 +375,7 @@ std::string load_error(const Strings& xs, const std::string& y) {
 
 TEST(Differentiate, RefusesWhatItCannot) {
   EXPECT_NE(load_error({"x"}, "v").find("the gradient of Celu is not supported"), std::string::npos);
+  EXPECT_NE(load_error({"x"}, "u2").find("the gradient of LayerNormalization through an output"), std::string::npos);
   EXPECT_NE(load_error({"x"}, "w").find("names 'w', which the graph does not have"), std::string::npos);
   EXPECT_NE(load_error({"x", "u"}, "v").find("1 inputs for 2 names"), std::string::npos);
 }

@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <string>
 
 #include "media/files.h"
@@ -64,9 +65,22 @@ void expect_refused(const std::string& bytes, ErrorCode code, const std::string&
   }
 }
 
+// Whether this build reads the format of the sample; otherwise it must say that it does not.
+bool reads(const std::string& name) {
+  static const std::map<std::string, bool> kFormats = {{"png", ONNXRUN_WITH_PNG},      {"webp", ONNXRUN_WITH_WEBP},
+                                                       {"tif", ONNXRUN_WITH_TIFF},     {"jpg", ONNXRUN_WITH_JPEG},
+                                                       {"jp2", ONNXRUN_WITH_JPEG2000}, {"j2k", ONNXRUN_WITH_JPEG2000}};
+  if (kFormats.at(name.substr(name.find('.') + 1))) return true;
+  const auto bytes = read_file(kSamples / name);
+  expect_refused({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, ErrorCode::invalid_input,
+                 "this build does not read the format");
+  return false;
+}
+
 TEST(DecodeImage, ReadsLosslessFormats) {
   for (const char* name : {"rgb.png", "interlaced.png", "rgba.png", "rgb.webp", "rgb.tif", "rgb.jp2"}) {
     SCOPED_TRACE(name);
+    if (!reads(name)) continue;
     const Image image = decode_sample(name);
     EXPECT_EQ(image.width, kWidth);
     EXPECT_EQ(image.height, kHeight);
@@ -75,10 +89,12 @@ TEST(DecodeImage, ReadsLosslessFormats) {
   }
   for (const char* name : {"gray16.png", "gray.tif", "gray.j2k"}) {
     SCOPED_TRACE(name);
+    if (!reads(name)) continue;
     const Image image = decode_sample(name, PixelFormat::grayscale);
     EXPECT_EQ(image.channels, 1);
     EXPECT_EQ(image.pixels, grays());
   }
+  if (!reads("palette.png")) return;
   const Image palette = decode_sample("palette.png");
   const std::vector<uint8_t> first(palette.pixels.begin(), palette.pixels.begin() + 12);
   EXPECT_THAT(first, ElementsAre(0, 0, 0, 255, 0, 0, 0, 255, 0, 10, 20, 30));
@@ -87,6 +103,7 @@ TEST(DecodeImage, ReadsLosslessFormats) {
 TEST(DecodeImage, ReadsJpegClosely) {
   for (const char* name : {"rgb.jpg", "progressive.jpg", "cmyk.jpg"}) {
     SCOPED_TRACE(name);
+    if (!reads(name)) return;
     EXPECT_LE(largest_difference(decode_sample(name).pixels, colours()), 12);
   }
   EXPECT_EQ(decode_sample("rgb.jpg").pixels, decode_sample("progressive.jpg").pixels);

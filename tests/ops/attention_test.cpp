@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 
+#include "onnxrun/session.h"
 #include "support/op_tester.h"
 #include "support/sample.h"
 
@@ -356,6 +357,21 @@ TEST(Attention, RefusesWhatDoesNotFit) {
   expect({q, k, k, zeros({2, 2})}, {{"qk_matmul_output_mode", int64_t{4}}}, "'qk_matmul_output_mode'");
   expect({q, k, k, Value(), k}, {}, "must be given together");
   expect({q, k, k, Value(), zeros({1, 3, 3, 8}), k}, {}, "must have shape [1,2,?,8]");
+}
+
+// The lengths need not be written alike.
+TEST(Attention, TakesAPastWhoseLengthIsPartlyDeclared) {
+  ModelBuilder builder;
+  builder.opset = 23;
+  for (const char* name : {"q", "k", "v"}) builder.main.input(name, DType::float32, {"1", "2", "1", "4"});
+  builder.main.input("pk", DType::float32, {"1", "2", "3", "4"}).input("pv", DType::float32, {"1", "2", "past", "4"});
+  builder.main.output("y").output("present", DType::float32, {"1", "2", "4", "4"});
+  builder.main.node("Attention", {"q", "k", "v", "", "pk", "pv"}, {"y", "present", "present_v"});
+  const Tensor one = random_floats({1, 2, 1, 4}, 1);
+  const Tensor past = random_floats({1, 2, 3, 4}, 2);
+  const auto outputs =
+      Session(builder.model()).run({{"q", one}, {"k", one}, {"v", one}, {"pk", past}, {"pv", past}});
+  EXPECT_EQ(outputs[1].tensor().shape(), Shape({1, 2, 4, 4}));
 }
 
 }  // namespace

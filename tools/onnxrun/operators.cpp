@@ -100,8 +100,8 @@ void print_markdown(const std::vector<OperatorInfo>& list) {
   for (const OperatorInfo& info : list) {
     if (info.domain != domain) {
       domain = info.domain;
-      std::cout << "\n## " << domain << ", " << counts[domain]
-                << " operators\n\n| operator | versions | signature | types |\n|---|---|---|---|\n";
+      std::cout << "\n## " << domain << ", " << counts[domain] << (counts[domain] == 1 ? " operator" : " operators")
+                << "\n\n| operator | versions | signature | types |\n|---|---|---|---|\n";
     }
     std::cout << "| " << info.name << " | " << versions_text(info);
     if (info.deprecated_since) std::cout << "; deprecated since " << info.deprecated_since;

@@ -77,7 +77,9 @@ void add_session_options(CLI::App& app, ModelOptions& options) {
          "Stop a run that takes longer, like 2s")
       ->type_name("TIME");
   app.add_flag("--allow-newer", options.load.allow_newer, "Accept a format newer than this program knows");
-  app.add_option("--seed", options.seed, "Seed of random inputs")->capture_default_str();
+  app.add_option_function<uint64_t>(
+      "--seed", [&options](uint64_t seed) { options.session.seed = options.seed = seed; },
+      "Seed of random inputs, 0 by default, and of random operators that have none");
   app.add_flag("--json", options.json, "Results as JSON");
   app.add_flag("-v,--verbose", options.verbose, "Say more on stderr");
   app.add_flag("-q,--quiet", options.quiet, "Say nothing on stderr but errors");

@@ -83,7 +83,7 @@ class Blocking {
     const bool is_fused = node.domain == kDomain && node.op_type == "Conv";
     if (!is_fused && !is_operator(node, "Conv")) return false;
     const ConstantPtr weights = constant_of(graph_, node.inputs[1]);
-    if (!is_map(node.inputs[0]) || !is_map(node.outputs[0]) || !weights) return false;
+    if (!is_map(node.inputs[0]) || !is_map(node.outputs[0]) || !weights || !has_conv_kernel(graph_, node)) return false;
     const int64_t group = integer_attribute(node, "group", 1);
     const int64_t group_in = channels(node.inputs[0]) / group;
     const int64_t group_out = channels(node.outputs[0]) / group;

@@ -25,7 +25,8 @@ bool can_fuse(const Graph& graph, const Node& node) {
   if (node.domain == "onnxrun" && node.op_type == "Gemm") return node.attributes.empty();
   const bool is_gemm = is_operator(node, "Gemm");
   if (!is_gemm && !is_operator(node, "Conv")) return false;
-  return graph.value(node.inputs[0]).type.dtype == DType::float32 && (!is_gemm || has_row_bias(graph, node));
+  return graph.value(node.inputs[0]).type.dtype == DType::float32 &&
+         (is_gemm ? has_row_bias(graph, node) : has_conv_kernel(graph, node));
 }
 
 // The other operand of an addition of two tensors of the same shape.

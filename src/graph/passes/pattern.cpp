@@ -74,6 +74,20 @@ bool read_scalar(const Graph& graph, ValueId id, float& value) {
   return true;
 }
 
+bool has_conv_kernel(const Graph& graph, const Node& conv) {
+  constexpr size_t kMostAxes = 5;
+  for (const Attribute& attribute : conv.attributes) {
+    const auto* pads = std::get_if<std::vector<int64_t>>(&attribute.value);
+    if (attribute.name == "pads" && pads && std::any_of(pads->begin(), pads->end(), [](int64_t p) { return p < 0; })) {
+      return false;
+    }
+  }
+  return std::any_of(conv.inputs.begin(), conv.inputs.begin() + 2, [&](ValueId id) {
+    const DimShape& shape = graph.value(id).type.shape;
+    return shape.has_rank() && shape.rank() <= kMostAxes;
+  });
+}
+
 NodeId only_consumer(const Graph& graph, const std::vector<std::vector<NodeId>>& consumers,
                      const std::vector<ValueId>& outputs) {
   if (outputs.size() != 1 || outputs[0] == kNoValue || graph.is_output(outputs[0])) return kNoNode;

@@ -35,6 +35,9 @@ T read_unaligned(const Tensor& tensor, int64_t index) {
   return value;
 }
 
+// Whether there are convolution kernels for the node: at most three spatial axes, and no pads that cut the input.
+bool has_conv_kernel(const Graph& graph, const Node& conv);
+
 // The only node that reads the one output, which is no graph output; kNoNode otherwise.
 NodeId only_consumer(const Graph& graph, const std::vector<std::vector<NodeId>>& consumers,
                      const std::vector<ValueId>& outputs);

@@ -2,8 +2,6 @@
 
 #include <string>
 
-#include "onnxrun/error.h"
-
 namespace onnxrun::ops {
 namespace {
 
@@ -58,12 +56,15 @@ void infer_conv(InferContext& context, const WindowAttributes& window, int64_t g
   context.set_shape(0, conv_output_shape(context, window, group, x, w_input, bias_input));
 }
 
+WindowAttributes::Geometry ConvAttributes::geometry(const Shape& x, const Shape& w) const {
+  auto geometry = window_.geometry(x.rank() - 2, {w.begin() + 2, w.end()});
+  window_.resolve_padding(geometry, spatial_extents(x));
+  return geometry;
+}
+
 ConvShape ConvAttributes::kernel_shape(const Shape& x, const Shape& w) const {
   const size_t rank = x.rank() - 2;
-  if (rank > 3)
-    throw Error(ErrorCode::unsupported_operator, "convolutions of more than three spatial axes are not supported");
-  auto geometry = window_.geometry(rank, {w.begin() + 2, w.end()});
-  window_.resolve_padding(geometry, spatial_extents(x));
+  const auto geometry = this->geometry(x, w);
   ConvShape shape;
   shape.batch = static_cast<size_t>(x[0]);
   shape.group = static_cast<size_t>(group_);
@@ -71,9 +72,6 @@ ConvShape ConvAttributes::kernel_shape(const Shape& x, const Shape& w) const {
   shape.out_channels = static_cast<size_t>(w[0]);
   for (size_t axis = 0; axis < rank; ++axis) {
     const size_t to = 3 - rank + axis;
-    if (geometry.pad_begin[axis] < 0 || geometry.pad_end[axis] < 0) {
-      throw Error(ErrorCode::unsupported_operator, "negative pads are not supported");
-    }
     shape.input[to] = static_cast<size_t>(x[2 + axis]);
     shape.kernel[to] = static_cast<size_t>(geometry.kernel[axis]);
     shape.stride[to] = static_cast<size_t>(geometry.strides[axis]);

@@ -27,8 +27,13 @@ class ConvAttributes {
   }
   void infer(InferContext& context) const { infer_conv(context, window_, group_, 0, 1, 2); }
 
-  // Kernels take three spatial axes; missing ones lead with extent 1.
+  // Whether there are kernels for it: at most three spatial axes, and no pads that cut the input.
+  bool has_kernel(const Shape& x) const { return x.rank() <= 5 && !window_.has_negative_pads(); }
+  // What kernels take: three spatial axes, missing ones lead with extent 1.
   ConvShape kernel_shape(const Shape& x, const Shape& w) const;
+
+  // The window with the padding that auto_pad asks for.
+  WindowAttributes::Geometry geometry(const Shape& x, const Shape& w) const;
 
   int64_t group() const noexcept { return group_; }
 

@@ -27,7 +27,7 @@ std::vector<int64_t> or_ones(const std::vector<int64_t>& values, size_t rank, co
 
 }  // namespace
 
-WindowAttributes::WindowAttributes(AttributeReader& attributes, bool is_pool) {
+WindowAttributes::WindowAttributes(AttributeReader& attributes, bool is_pool) : is_pool_(is_pool) {
   const std::string auto_pad = attributes.one_of("auto_pad", {"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"});
   auto_pad_ = auto_pad == "SAME_UPPER"   ? AutoPad::same_upper
               : auto_pad == "SAME_LOWER" ? AutoPad::same_lower
@@ -67,6 +67,10 @@ WindowAttributes::Geometry WindowAttributes::geometry(size_t rank, const std::ve
   return geometry;
 }
 
+bool WindowAttributes::has_negative_pads() const {
+  return auto_pad_ == AutoPad::notset && std::any_of(pads_.begin(), pads_.end(), [](int64_t pad) { return pad < 0; });
+}
+
 void WindowAttributes::resolve_padding(Geometry& geometry, const std::vector<int64_t>& input) const {
   if (auto_pad_ != AutoPad::same_upper && auto_pad_ != AutoPad::same_lower) return;
   for (size_t axis = 0; axis < input.size(); ++axis) {
@@ -84,13 +88,16 @@ Dim WindowAttributes::output_extent(const Geometry& geometry, size_t axis, const
   if (auto_pad_ == AutoPad::same_upper || auto_pad_ == AutoPad::same_lower) return ceil_div(input, stride);
   const int64_t window = (geometry.kernel[axis] - 1) * geometry.dilations[axis] + 1;
   const Dim padded = input + Dim(geometry.pad_begin[axis]) + Dim(geometry.pad_end[axis]) - Dim(window);
+  const Dim extent = (ceil_mode_ ? ceil_div(padded, stride) : floor_div(padded, stride)) + 1;
   if (padded.is_number() && padded.number() < 0) {
     if (input.is(0)) return 0;
-    refuse("a window of " + std::to_string(window) + " does not fit into the padded input of " +
-           std::to_string(padded.number() + window) + " along spatial axis " + std::to_string(axis));
+    // A pool whose window is too large by less than a stride has no outputs.
+    if (!is_pool_ || extent.number() < 0) {
+      refuse("a window of " + std::to_string(window) + " does not fit into the padded input of " +
+             std::to_string(padded.number() + window) + " along spatial axis " + std::to_string(axis));
+    }
   }
-  if (!ceil_mode_) return floor_div(padded, stride) + 1;
-  const Dim extent = ceil_div(padded, stride) + 1;
+  if (!ceil_mode_) return extent;
   // The last window must not lie in the padding behind the input altogether.
   if (extent.is_number() && input.is_number() &&
       (extent.number() - 1) * stride >= input.number() + geometry.pad_begin[axis]) {

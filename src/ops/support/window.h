@@ -33,11 +33,13 @@ class WindowAttributes {
   bool is_same_padding() const { return auto_pad_ == AutoPad::same_upper || auto_pad_ == AutoPad::same_lower; }
   bool is_longer_at_end() const { return auto_pad_ == AutoPad::same_upper; }
 
+  bool has_negative_pads() const;
   bool has_kernel_shape() const { return !kernel_shape_.empty(); }
 
  private:
   enum class AutoPad : uint8_t { notset, same_upper, same_lower, valid };
 
+  bool is_pool_;
   AutoPad auto_pad_ = AutoPad::notset;
   bool ceil_mode_ = false;
   std::vector<int64_t> kernel_shape_;

@@ -1,0 +1,35 @@
+#include <gtest/gtest.h>
+
+#include "support/op_tester.h"
+
+namespace onnxrun {
+namespace {
+
+using Integers = std::vector<int64_t>;
+
+// floor((input + pads - window) / stride) + 1 = 0.
+TEST(Pools, HaveNoOutputsWhereTheWindowIsTooLargeByLessThanAStride) {
+  const Tensor x = numbers(DType::float32, {1, 2, 1, 3}, {1, 2, 3, 4, 5, 6});
+  for (const char* op : {"MaxPool", "AveragePool", "LpPool"}) {
+    expect_op({.op = op,
+               .inputs = {x},
+               .outputs = {numbers(DType::float32, {1, 2, 0, 1}, {})},
+               .attributes = {{"kernel_shape", Integers{2, 3}}}});
+    expect_op_error({.op = op,
+                     .inputs = {x},
+                     .outputs = {numbers(DType::float32, {1, 2, 0, 1}, {})},
+                     .attributes = {{"kernel_shape", Integers{3, 3}}}},
+                    ErrorCode::invalid_model, "a window of 3 does not fit into the padded input of 1");
+  }
+}
+
+// ceil((2 - 3) / 2) + 1 = 1: a window may hang over the end.
+TEST(Pools, RoundUpToAWindowThatHangsOver) {
+  expect_op({.op = "MaxPool",
+             .inputs = {numbers(DType::float32, {1, 1, 2}, {4, 7})},
+             .outputs = {numbers(DType::float32, {1, 1, 1}, {7})},
+             .attributes = {{"kernel_shape", Integers{3}}, {"strides", Integers{2}}, {"ceil_mode", int64_t{1}}}});
+}
+
+}  // namespace
+}  // namespace onnxrun
