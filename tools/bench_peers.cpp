@@ -348,7 +348,7 @@ int compare(const Command& command) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   Command command;
   CLI::App app("Measures onnxrun beside another runtime's shared library");
   app.add_option("library", command.library, "The other runtime, which has ONNX Runtime's C API")->required();
@@ -362,4 +362,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   return compare(command);
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "bench_peers: error: %s\n", error.what());
+  return 1;
 }

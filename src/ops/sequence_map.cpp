@@ -51,6 +51,7 @@ class SequenceMap : public Operator {
     }
     for (size_t k = 0; k < length; ++k) {
       std::vector<Value> arguments;
+      arguments.reserve(inputs.size());
       for (const Value& input : inputs) {
         arguments.push_back(input.kind() == ValueKind::sequence ? input.sequence().elements[k] : input);
       }

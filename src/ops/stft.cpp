@@ -88,7 +88,7 @@ class STFT : public Operator {
       window = context.shape(kWindow)[0];
     }
     if (!context.has_input(kFrameLength)) return context.has_input(kWindow) ? window : signal;
-    const Dim frame = scalar(context, kFrameLength);
+    Dim frame = scalar(context, kFrameLength);
     if (frame.is_number() && window.is_number() && !(frame == window)) {
       context.fail("the window has the length " + window.to_string() + ", frames have " + frame.to_string());
     }

@@ -50,7 +50,7 @@ __attribute__((target("avx512f"))) void multiply_add_avx512() {
   const __m512 half = _mm512_set1_ps(0.5F), one = _mm512_set1_ps(1);
   for (int step = 0; step < kPeakSteps; ++step) {
 #pragma GCC unroll 12
-    for (int i = 0; i < kChains; ++i) sums[i] = _mm512_fmadd_ps(sums[i], half, one);
+    for (auto& sum : sums) sum = _mm512_fmadd_ps(sum, half, one);
   }
   for (const auto& sum : sums) asm volatile("" ::"v"(sum));
 }
@@ -61,7 +61,7 @@ __attribute__((target("avx2,fma"))) void multiply_add_avx2() {
   const __m256 half = _mm256_set1_ps(0.5F), one = _mm256_set1_ps(1);
   for (int step = 0; step < kPeakSteps; ++step) {
 #pragma GCC unroll 12
-    for (int i = 0; i < kChains; ++i) sums[i] = _mm256_fmadd_ps(sums[i], half, one);
+    for (auto& sum : sums) sum = _mm256_fmadd_ps(sum, half, one);
   }
   for (const auto& sum : sums) asm volatile("" ::"x"(sum));
 }
