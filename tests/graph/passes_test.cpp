@@ -120,7 +120,8 @@ void expect_same_results(const ModelBuilder& builder, const std::vector<Value>& 
   const auto got = elements(checked_session(builder).run(inputs)[0]);
   const auto expected = elements(Session(builder.model(), plain).run(inputs)[0]);
   ASSERT_EQ(got.size(), expected.size());
-  for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], expected[i], 1e-5F * std::max(1.0F, std::abs(expected[i]))) << "element " << i;
+  for (size_t i = 0; i < got.size(); ++i)
+    ASSERT_NEAR(got[i], expected[i], 1e-5F * std::max(1.0F, std::abs(expected[i]))) << "element " << i;
 }
 
 int64_t count(const std::vector<std::string>& names, const std::string& name) {

@@ -369,8 +369,7 @@ TEST(Attention, TakesAPastWhoseLengthIsPartlyDeclared) {
   builder.main.node("Attention", {"q", "k", "v", "", "pk", "pv"}, {"y", "present", "present_v"});
   const Tensor one = random_floats({1, 2, 1, 4}, 1);
   const Tensor past = random_floats({1, 2, 3, 4}, 2);
-  const auto outputs =
-      Session(builder.model()).run({{"q", one}, {"k", one}, {"v", one}, {"pk", past}, {"pv", past}});
+  const auto outputs = Session(builder.model()).run({{"q", one}, {"k", one}, {"v", one}, {"pk", past}, {"pv", past}});
   EXPECT_EQ(outputs[1].tensor().shape(), Shape({1, 2, 4, 4}));
 }
 
