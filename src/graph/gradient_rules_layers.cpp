@@ -173,7 +173,8 @@ std::vector<std::string> einsum_terms(const std::string& equation) {
       for (const char letter : term) ++uses[static_cast<unsigned char>(letter) % uses.size()];
     }
     for (char letter = 'A'; letter <= 'z'; ++letter) {
-      if (std::isalpha(static_cast<unsigned char>(letter)) && uses[static_cast<size_t>(letter)] == 1) output += letter;
+      if (std::isalpha(static_cast<unsigned char>(letter)) && uses[static_cast<unsigned char>(letter)] == 1)
+        output += letter;
     }
   }
   terms.push_back(output);

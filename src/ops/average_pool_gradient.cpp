@@ -1,5 +1,8 @@
 // onnxrun.AveragePoolGradient, the gradient of AveragePool's input from (gradient, X), with the attributes of
 // AveragePool (graph/gradient_rules.h). X gives shape and type alone. Sums are kept in double.
+#include <algorithm>
+
+#include "graph/registry.h"
 #include "ops/support/pooling.h"
 #include "ops/support/wide_operands.h"
 

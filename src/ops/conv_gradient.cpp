@@ -1,6 +1,9 @@
 // onnxrun.ConvGradient, of which the gradients of Conv are made (graph/gradient_rules.h), with the attributes of Conv:
 // with `operand` 0 from (gradient, W, X) that of X, with `operand` 1 from (X, gradient, W) that of W. The last input
 // gives shape and type alone. Sums are kept in double.
+#include <algorithm>
+
+#include "graph/registry.h"
 #include "ops/support/conv_shape.h"
 #include "ops/support/wide_operands.h"
 #include "ops/support/window_taps.h"

@@ -59,8 +59,10 @@ int thread_count(const SessionOptions& options) {
     const std::string domain = problem.domain.empty() ? "ai.onnx" : problem.domain;
     const std::string kind = domain + "." + problem.op_type + "-" + std::to_string(problem.opset);
     if (!kinds.insert(kind).second || kinds.size() > kMaxNamedProblems) continue;
-    const size_t end = problem.message.find(": ");
-    text += (text.empty() ? "" : ", ") + kind + " (first at " + problem.message.substr(0, end) + ")";
+    // Why, where it is not that there is no such operator.
+    const bool is_unknown = problem.message.ends_with(" is not supported");
+    const std::string where = is_unknown ? problem.message.substr(0, problem.message.find(": ")) : problem.message;
+    text += (text.empty() ? "" : ", ") + kind + " (first at " + where + ")";
   }
   if (kinds.size() > kMaxNamedProblems) {
     text += ", +" + std::to_string(kinds.size() - kMaxNamedProblems) + " more; see onnxrun check";
