@@ -14,7 +14,8 @@ struct BlockedTap {
 };
 
 // `pixels` neighbouring outputs in one row, or in each of two, times one or two vectors of output channels: each is the
-// chain of fused multiply-adds over (channel block, tap, channel) ascending, then bias and epilogue.
+// chain of fused multiply-adds over (channel block, tap, channel) ascending, then bias and epilogue. SSE2, which rounds
+// products, sums stretches of some 32 terms, and those one after the other.
 struct BlockedTile {
   const float* src = nullptr;  // what tap offset 0 reads for the first pixel
   ptrdiff_t src_row_step = 0;  // to the second row

@@ -13,6 +13,12 @@ constexpr int kPixels = 12;
 constexpr int kPixels = 6;
 #endif
 constexpr int kWidth = kLanes<float>;
+#if defined(ONNXRUN_SIMD_sse2)
+// Products are rounded here, so stretches of about so many terms are summed on their own.
+constexpr size_t kTermsOfSum = 32;
+#else
+constexpr size_t kTermsOfSum = 0;  // one sum
+#endif
 
 template <bool kPlain, int kRows, int kColumns, int kVectors>
 void blocked_tile(const BlockedTile& t) noexcept {
@@ -28,7 +34,14 @@ void blocked_tile(const BlockedTile& t) noexcept {
       }
     }
   };
-  each([](int, int, int, Vec<float>& x) ONNXRUN_INLINE_LAMBDA { x = Vec<float>(0.0f); });
+  const auto clear = [&] { each([](int, int, int, Vec<float>& x) ONNXRUN_INLINE_LAMBDA { x = Vec<float>(0.0f); }); };
+  clear();
+  [[maybe_unused]] Vec<float> earlier[kRows][kColumns][kVectors];
+  [[maybe_unused]] size_t terms = 0;
+  [[maybe_unused]] bool has_earlier = false;
+  const auto add_earlier = [&]() ONNXRUN_INLINE_LAMBDA {
+    if (has_earlier) each([&](int r, int p, int v, Vec<float>& x) ONNXRUN_INLINE_LAMBDA { x += earlier[r][p][v]; });
+  };
 
   const float* src = t.src;
   const float* weights = t.weights;
@@ -65,7 +78,17 @@ void blocked_tile(const BlockedTile& t) noexcept {
     }
     src += t.src_block_step;
     weights += t.weight_block_step;
+    if constexpr (kTermsOfSum > 0) {
+      terms += static_cast<size_t>(t.taps_end - t.taps) * channels;
+      if (terms < kTermsOfSum) continue;
+      add_earlier();
+      each([&](int r, int p, int v, Vec<float>& x) ONNXRUN_INLINE_LAMBDA { earlier[r][p][v] = x; });
+      has_earlier = true;
+      terms = 0;
+      clear();
+    }
   }
+  if constexpr (kTermsOfSum > 0) add_earlier();
 
   if (t.bias) {
     Vec<float> bias[kVectors];

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "base/packed.h"
+#include "kernels/transpose/transpose.h"
 #include "ops/support/element_width.h"
 
 namespace onnxrun::ops {
@@ -41,6 +43,10 @@ void plan_rows(PlanContext& context, size_t i, size_t j, const StridedCopy& copy
 // dst[r * dst_step + c] = src[r + c * src_step]: blocks that stay in the first-level cache.
 template <class T>
 void transpose_block(const T* src, ptrdiff_t src_step, T* dst, ptrdiff_t dst_step, int64_t rows, int64_t columns) {
+  if constexpr (sizeof(T) == sizeof(float) && std::is_trivially_copyable_v<T>) {
+    return transpose_f32()(reinterpret_cast<const float*>(src), src_step, static_cast<size_t>(columns),
+                           static_cast<size_t>(rows), reinterpret_cast<float*>(dst), dst_step);
+  }
   for (int64_t c = 0; c < columns; c += kBlock) {
     const int64_t width = std::min(kBlock, columns - c);
     for (int64_t r = 0; r < rows; ++r) {
