@@ -13,6 +13,8 @@
 namespace onnxrun {
 namespace {
 
+constexpr int64_t kFewTiles = 4;  // of a thread
+
 // The quota of control groups version 2 ("max 100000" or "150000 100000") in whole processors; a large number without.
 int cgroup_processors() {
   std::ifstream file("/sys/fs/cgroup/cpu.max");
@@ -52,9 +54,13 @@ void ThreadPool::parallel_for(int64_t tiles, FunctionRef<void(int64_t, int)> bod
   }
   arena_->arena.execute([&] {
     tbb::this_task_arena::isolate([&] {
-      tbb::parallel_for(
-          int64_t{0}, tiles, [&](int64_t tile) { body(tile, tbb::this_task_arena::current_thread_index()); },
-          tbb::auto_partitioner());
+      const auto run = [&](int64_t tile) { body(tile, tbb::this_task_arena::current_thread_index()); };
+      // Few tiles go to the same threads each time, so that a thread finds its weights in its cache.
+      if (tiles <= kFewTiles * threads_) {
+        tbb::parallel_for(int64_t{0}, tiles, run, tbb::static_partitioner());
+      } else {
+        tbb::parallel_for(int64_t{0}, tiles, run, tbb::auto_partitioner());
+      }
     });
   });
 }

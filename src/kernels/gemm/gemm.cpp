@@ -33,12 +33,14 @@ GemmTiling gemm_tiling(size_t m, size_t n, size_t k, int mr, int nr, size_t max_
   tiling.m_tiles = ceil_div(m, tiling.m_tile);
   if (tiling.m_tiles == 0 || panels == 0) return tiling;
 
-  const double operations =
-      static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(std::max<size_t>(k, 1));
+  // A few rows wait for B: as long as several rows compute.
+  constexpr size_t kRowsWhileReading = 8;
+  const double operations = static_cast<double>(std::max(m, kRowsWhileReading)) * static_cast<double>(n) *
+                            static_cast<double>(std::max<size_t>(k, 1));
   const size_t wanted = static_cast<size_t>(std::clamp(operations / kMinTileOperations, 1.0, double{kMaxTiles}));
   const size_t panel_tiles = std::clamp<size_t>(ceil_div(wanted, tiling.m_tiles), 1, panels);
-  // A single row takes four panels at a time.
-  const size_t unit = m <= 3 ? 4 : 1;
+  // A single row takes four panels at a time, where there are enough.
+  const size_t unit = m > 3 ? 1 : panels >= 16 ? 4 : ceil_div(panels, 8);
   tiling.panel_tile = even_part(panels, ceil_div(panels, panel_tiles), unit);
   tiling.panel_tiles = ceil_div(panels, tiling.panel_tile);
   return tiling;

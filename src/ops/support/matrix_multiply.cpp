@@ -14,6 +14,7 @@ namespace onnxrun::ops {
 namespace {
 
 constexpr double kNanosecondsPerMultiply = 0.01;
+constexpr double kNanosecondsPerWeight = 0.1;  // read from far caches
 constexpr double kNanosecondsPerSplitMultiply = 0.006;
 constexpr double kNanosecondsPerSplit = 150;  // of 32 x 32 numbers
 
@@ -193,7 +194,8 @@ class PackedProduct {
     const GemmTiling tiling = gemm_tiling(product_.m, product_.n, product_.k, kernel_.mr, kernel_.nr);
     const auto tiles = static_cast<int64_t>(tiling.tile_count());
     const double cost =
-        multiplies(product_.m) * kNanosecondsPerMultiply / static_cast<double>(std::max<int64_t>(1, tiles));
+        std::max(multiplies(product_.m) * kNanosecondsPerMultiply, multiplies(1) * kNanosecondsPerWeight) /
+        static_cast<double>(std::max<int64_t>(1, tiles));
     context_.phase(tiles * static_cast<int64_t>(product_.a_offsets.size()), cost,
                    [=, this_kernel = &kernel_](const TileContext& tile) {
                      const GemmArgsOf<T> args = operands(tile, static_cast<size_t>(tile.tile / tiles));
