@@ -51,6 +51,7 @@ struct StepInfo {
   std::string implementation;
   std::vector<std::string> outputs;  // "name float32[1,64,112,112]"
   int64_t tiles = 0;
+  double multiply_adds = 0;  // of products and convolutions, as the operator is defined
 };
 
 // What a step of a run took, from the beginning of the run on; a subgraph's steps count to the node that has it.

@@ -14,6 +14,7 @@
 #include "kernels/channel_block.h"
 #include "onnxrun/error.h"
 #include "runtime/evaluate.h"
+#include "runtime/operation_count.h"
 #include "runtime/operators.h"
 #include "runtime/packed_store.h"
 #include "runtime/program.h"
@@ -233,7 +234,8 @@ class Session::Impl {
 
  private:
   StepInfo describe(const Step& step) const {
-    StepInfo info{graph_->node(step.node).label, step.plan.implementation, {}, 0};
+    const Node& node = graph_->node(step.node);
+    StepInfo info{node.label, step.plan.implementation, {}, 0, multiply_adds(node, step)};
     for (size_t k = step.input_count; k < step.operands.size(); ++k) {
       const Operand& operand = step.operands[k];
       if (operand.value == kNoValue) continue;

@@ -184,6 +184,25 @@ TEST_F(CommandLine, InspectShowsTheModel) {
   EXPECT_EQ(json.at("inputs").at(0).at("type"), "float32[batch,1,32,32]");
   const std::string nodes = run("inspect " + kModel + " --nodes").out;
   EXPECT_EQ(std::count(nodes.begin(), nodes.end(), '\n'), 12);
+  // Twice 6*28*28*25 + 16*10*10*150 + 400*120 + 120*84 + 84*10, for one picture.
+  EXPECT_EQ(json.at("flop"), 833040);
+}
+
+TEST_F(CommandLine, ProfileAccountsForTheWholeRun) {
+  for (const std::string by : {"node", "op", "shape"}) {
+    const Result result = run("profile " + kModel + " " + kSeven + " --duration 20ms --json --by " + by);
+    ASSERT_EQ(result.code, 0) << result.err;
+    const auto json = nlohmann::json::parse(result.out);
+    double share = 0, gflop = 0;
+    for (const auto& row : json.at("rows")) {
+      share += row.at("share").get<double>();
+      gflop += row.at("gflop").get<double>();
+    }
+    EXPECT_NEAR(share, 1, 1e-9);
+    EXPECT_NEAR(gflop, 833040e-9, 1e-12);
+    EXPECT_EQ(json.at("rows").back().at("name"), "[other]");
+  }
+  EXPECT_EQ(run("profile " + kModel + " " + kSeven + " --by tensor").code, 2);
 }
 
 // A suite of one test: the model's input and output of its stored set, as numpy's arrays and ONNX's messages.

@@ -23,6 +23,13 @@ struct InspectCommand {
 // Types of values by name, where the compiled graph knows them; the graph is compiled as it stands.
 using ValueTypes = std::map<std::string, std::string>;
 
+// Multiplications and additions of the main graph's products, where all shapes are known.
+double flop(const Session& session) {
+  double sum = 0;
+  for (const StepInfo& step : session.steps()) sum += 2 * step.multiply_adds;
+  return sum;
+}
+
 ValueTypes inferred_types(const Session& session) {
   ValueTypes types;
   for (const StepInfo& step : session.steps()) {
@@ -64,7 +71,7 @@ void print_values(const char* title, const std::vector<ValueInfo>& infos) {
 }
 
 void print_text(const InspectCommand& command, const Model& model, const std::optional<SessionInfo>& plan,
-                const ValueTypes& types) {
+                double operations, const ValueTypes& types) {
   const std::vector<NodeInfo> nodes = model.nodes();
   if (command.nodes) {
     for (const NodeInfo& node : nodes) std::printf("%s\n", node_line(node, types).c_str());
@@ -85,6 +92,7 @@ void print_text(const InspectCommand& command, const Model& model, const std::op
     std::printf("memory      packed weights %s, folded constants %s, arena %s\n", size_text(plan->packed_bytes).c_str(),
                 size_text(plan->constant_bytes).c_str(),
                 plan->arena_bytes ? size_text(plan->arena_bytes).c_str() : "known at the first run");
+    if (operations > 0) std::printf("products    %.4f GFLOP\n", operations / 1e9);
   }
   print_values("inputs", model.inputs());
   print_values("outputs", model.outputs());
@@ -99,7 +107,7 @@ Json values_json(const std::vector<ValueInfo>& infos) {
 }
 
 void print_json(const InspectCommand& command, const Model& model, const std::optional<SessionInfo>& plan,
-                const ValueTypes& types) {
+                double operations, const ValueTypes& types) {
   Json json = {{"schema", 1},
                {"model", command.model.model},
                {"graph", model.graph_name()},
@@ -118,6 +126,7 @@ void print_json(const InspectCommand& command, const Model& model, const std::op
     json["packed_bytes"] = plan->packed_bytes;
     json["constant_bytes"] = plan->constant_bytes;
     json["arena_bytes"] = plan->arena_bytes;
+    json["flop"] = operations;
   }
   const std::vector<NodeInfo> nodes = model.nodes();
   json["node_count"] = nodes.size();
@@ -145,21 +154,23 @@ void print_json(const InspectCommand& command, const Model& model, const std::op
 int inspect(InspectCommand& command) {
   const Model model = load_model(command.model);
   std::optional<SessionInfo> plan;
+  double operations = 0;
   ValueTypes types;
   std::optional<Error> failure;
   try {
     if (command.nodes) command.model.session.opt_level = 0;
     const Session session = make_session(model, command.model);
     plan = session.info();
+    operations = flop(session);
     types = inferred_types(session);
   } catch (const Error& error) {
     if (error.code() == ErrorCode::usage) throw;
     failure = error;
   }
   if (command.model.json) {
-    print_json(command, model, plan, types);
+    print_json(command, model, plan, operations, types);
   } else {
-    print_text(command, model, plan, types);
+    print_text(command, model, plan, operations, types);
   }
   std::fflush(stdout);
   if (failure) throw *failure;

@@ -27,6 +27,7 @@ struct Row {
   std::string name, implementation, output;
   size_t calls = 0;
   double microseconds = 0;
+  double operations = 0;  // multiplications and additions of products
 };
 
 // "Conv" of "Conv 'conv1'".
@@ -57,6 +58,7 @@ class Totals {
     Row& row = rows_[place->second];
     ++row.calls;
     row.microseconds += std::chrono::duration<double, std::micro>(time.duration).count();
+    row.operations += 2 * time.step.multiply_adds;
   }
 
   // The longest first, `[other]` last: a row's time and calls are those of one run.
@@ -66,10 +68,11 @@ class Totals {
     for (const Row& row : rows) other -= row.microseconds;
     std::stable_sort(rows.begin(), rows.end(),
                      [](const Row& a, const Row& b) { return a.microseconds > b.microseconds; });
-    rows.push_back({"[other]", "", "", runs, std::max(0.0, other)});
+    rows.push_back({"[other]", "", "", runs, std::max(0.0, other), 0});
     for (Row& row : rows) {
       row.calls /= runs;
       row.microseconds /= static_cast<double>(runs);
+      row.operations /= static_cast<double>(runs);
     }
     return rows;
   }
@@ -91,6 +94,7 @@ void print(const ProfileCommand& command, const std::vector<Row>& rows, size_t r
                       {"output", row.output},
                       {"calls", row.calls},
                       {"us", row.microseconds},
+                      {"gflop", row.operations / 1e9},
                       {"share", total > 0 ? row.microseconds / total : 0}});
     }
     const nlohmann::ordered_json json = {{"schema", 1},
@@ -105,10 +109,16 @@ void print(const ProfileCommand& command, const std::vector<Row>& rows, size_t r
     return;
   }
   std::printf("%zu runs of %.1f us, %d threads, %s\n", runs, total, info.threads, info.isa.c_str());
-  std::printf("%12s %6s %6s  %s\n", "us", "%", "calls", command.by == "node" ? "node" : "operator");
+  std::printf("%12s %6s %6s %8s %8s  %s\n", "us", "%", "calls", "GFLOP", "GFLOP/s",
+              command.by == "node" ? "node" : "operator");
   for (const Row& row : rows) {
-    std::printf("%12.2f %6.2f %6zu  %s", row.microseconds, total > 0 ? 100 * row.microseconds / total : 0, row.calls,
-                row.name.c_str());
+    std::printf("%12.2f %6.2f %6zu", row.microseconds, total > 0 ? 100 * row.microseconds / total : 0, row.calls);
+    if (row.operations > 0 && row.microseconds > 0) {
+      std::printf(" %8.4f %8.1f", row.operations / 1e9, row.operations / 1e3 / row.microseconds);
+    } else {
+      std::printf(" %8s %8s", "", "");
+    }
+    std::printf("  %s", row.name.c_str());
     if (!row.implementation.empty()) std::printf("  [%s]", row.implementation.c_str());
     if (!row.output.empty()) std::printf("  %s", row.output.c_str());
     std::printf("\n");
