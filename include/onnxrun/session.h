@@ -41,6 +41,13 @@ struct SessionOptions {
   // Random operators without the attribute `seed` draw the same numbers in every run and every session of this seed;
   // those with it keep theirs. Without, each run draws anew.
   std::optional<uint64_t> seed;
+  // A folder where files of packed weights are kept, so that later sessions of this model, in any process, map them
+  // instead of packing again; made where there is none. Empty: none. A file belongs to one model under these options,
+  // one instruction set and one build of the library; one that does not fit or is damaged is replaced, with a warning
+  // in SessionInfo. It is used only where it is the user's own and closed to others, and must not be changed in place
+  // while it is mapped. A model's file is known by inode, size, times and samples of its weights, bytes handed over by
+  // all of them.
+  std::filesystem::path cache_directory;
   // Lets `threads` exceed the processors, to test determinism.
   bool oversubscribe = false;
 };
@@ -73,9 +80,12 @@ struct SessionInfo {
   std::string isa;
   double load_milliseconds = 0;
   size_t packed_bytes = 0;    // weights in the form that kernels read
+  size_t cached_bytes = 0;    // of these, mapped from the cache's file
   size_t constant_bytes = 0;  // folded constants
   size_t arena_bytes = 0;  // of the newest plan; before the first run of a model with symbolic shapes, of a likely one
   std::vector<PassReport> passes;
+  // What went wrong without harm to the results: a cache that cannot be used or written.
+  std::vector<std::string> warnings;
 };
 
 // A compiled model. Immutable: any number of threads may call run at the same time.

@@ -22,31 +22,48 @@ namespace {
   throw Error(ErrorCode::io, "cannot read '" + path.string() + "': " + why);
 }
 
+int64_t nanoseconds(const timespec& time) { return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec; }
+
 class FileDescriptor {
  public:
-  explicit FileDescriptor(const std::filesystem::path& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+  explicit FileDescriptor(const std::filesystem::path& path, int flags = 0)
+      : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags)) {
     if (fd_ < 0) refuse(path, std::strerror(errno));
-    struct stat facts {};
-    if (fstat(fd_, &facts) != 0) refuse(path, std::strerror(errno));
-    if (!S_ISREG(facts.st_mode)) refuse(path, "it is not a regular file");
-    size_ = static_cast<size_t>(facts.st_size);
+    const std::string why = fstat(fd_, &facts_) != 0   ? std::strerror(errno)
+                            : !S_ISREG(facts_.st_mode) ? "it is not a regular file"
+                                                       : "";
+    if (why.empty()) return;
+    ::close(fd_);
+    refuse(path, why);
   }
   ~FileDescriptor() { ::close(fd_); }
   FileDescriptor(const FileDescriptor&) = delete;
   FileDescriptor& operator=(const FileDescriptor&) = delete;
 
   int get() const { return fd_; }
-  size_t size() const { return size_; }
+  size_t size() const { return static_cast<size_t>(facts_.st_size); }
+  bool is_private() const { return facts_.st_uid == geteuid() && (facts_.st_mode & (S_IRWXG | S_IRWXO)) == 0; }
+  FileIdentity identity() const {
+    return {facts_.st_ino, size(), nanoseconds(facts_.st_mtim), nanoseconds(facts_.st_ctim)};
+  }
 
  private:
   int fd_;
-  size_t size_ = 0;
+  struct stat facts_ {};
 };
 
-// The mapped ranges of this process, by address.
+// The mapped files of this process, by address.
 struct Mappings {
   std::mutex mutex;
-  std::map<const std::byte*, size_t> sizes;
+  std::map<const std::byte*, FileIdentity> files;
+
+  // The one that holds all of `range`, or the end. To be called under the mutex.
+  auto find(std::span<const std::byte> range) {
+    const auto behind = files.upper_bound(range.data());
+    if (behind == files.begin()) return files.end();
+    const auto file = std::prev(behind);
+    return range.data() + range.size() <= file->first + file->second.bytes ? file : files.end();
+  }
 };
 Mappings& mappings() {
   static auto* all = new Mappings;  // outlives every file
@@ -55,16 +72,23 @@ Mappings& mappings() {
 
 }  // namespace
 
-std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) {
-  const FileDescriptor file(path);
+std::shared_ptr<const MappedFile> MappedFile::map(const std::filesystem::path& path, bool must_be_private) {
+  const FileDescriptor file(path, must_be_private ? O_NOFOLLOW | O_NONBLOCK : 0);
+  if (must_be_private && !file.is_private()) refuse(path, "others than this user may own, read or write it");
   if (file.size() == 0) return std::shared_ptr<const MappedFile>(new MappedFile({}, false));
   void* data = mmap(nullptr, file.size(), PROT_READ, MAP_PRIVATE, file.get(), 0);
   if (data == MAP_FAILED) refuse(path, std::strerror(errno));
   const auto* begin = static_cast<const std::byte*>(data);
   std::shared_ptr<const MappedFile> mapped(new MappedFile({begin, file.size()}, true));
   const std::lock_guard lock(mappings().mutex);
-  mappings().sizes[begin] = file.size();
+  mappings().files[begin] = file.identity();
   return mapped;
+}
+
+std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& path) { return map(path, false); }
+
+std::shared_ptr<const MappedFile> MappedFile::open_private(const std::filesystem::path& path) {
+  return map(path, true);
 }
 
 std::shared_ptr<const MappedFile> MappedFile::read(const std::filesystem::path& path) {
@@ -90,17 +114,21 @@ void MappedFile::release(std::span<const std::byte> range) noexcept {
   const auto end = (address + range.size()) / page * page;
   if (begin >= end) return;
   const std::lock_guard lock(mappings().mutex);
-  const auto behind = mappings().sizes.upper_bound(range.data());
-  if (behind == mappings().sizes.begin()) return;
-  const auto& [first, size] = *std::prev(behind);
-  if (range.data() + range.size() > first + size) return;
+  if (mappings().find(range) == mappings().files.end()) return;
   madvise(const_cast<std::byte*>(range.data()) + (begin - address), end - begin, MADV_DONTNEED);
+}
+
+std::optional<MappedFile::Place> MappedFile::locate(std::span<const std::byte> range) {
+  const std::lock_guard lock(mappings().mutex);
+  const auto file = mappings().find(range);
+  if (file == mappings().files.end()) return std::nullopt;
+  return Place{file->second, static_cast<uint64_t>(range.data() - file->first)};
 }
 
 MappedFile::~MappedFile() {
   if (!mapped_) return;
   const std::lock_guard lock(mappings().mutex);
-  mappings().sizes.erase(bytes_.data());
+  mappings().files.erase(bytes_.data());
   munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 

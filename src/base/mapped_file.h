@@ -1,17 +1,29 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 
 namespace onnxrun {
+
+// What tells a file from others, and from what it was before a change.
+struct FileIdentity {
+  uint64_t inode = 0;
+  uint64_t bytes = 0;
+  int64_t modified = 0;  // nanoseconds since 1970: its contents
+  int64_t changed = 0;   // its contents, permissions or links
+};
 
 // A file mapped for reading. Immutable.
 class MappedFile {
  public:
   // \throws Error(io) naming the path.
   static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
+  // The same for a file that must be this user's own, and nobody else's to read or write. \throws Error(io).
+  static std::shared_ptr<const MappedFile> open_private(const std::filesystem::path& path);
   // The same bytes in memory of our own.
   static std::shared_ptr<const MappedFile> read(const std::filesystem::path& path);
 
@@ -25,7 +37,15 @@ class MappedFile {
   // what is read there later comes from the file again. Thread-safe.
   static void release(std::span<const std::byte> range) noexcept;
 
+  struct Place {
+    FileIdentity file;
+    uint64_t offset = 0;
+  };
+  // Where `range` lies in a mapped file, as that was when it was opened. Thread-safe.
+  static std::optional<Place> locate(std::span<const std::byte> range);
+
  private:
+  static std::shared_ptr<const MappedFile> map(const std::filesystem::path& path, bool must_be_private);
   explicit MappedFile(std::span<const std::byte> bytes, bool mapped) : bytes_(bytes), mapped_(mapped) {}
 
   std::span<const std::byte> bytes_;

@@ -21,31 +21,62 @@ MemoryPackedStore::Entry& MemoryPackedStore::entry_of(const ConstantPtr& constan
   return *slot;
 }
 
+void MemoryPackedStore::use_cache(std::shared_ptr<const PackedFile> file) {
+  has_cache_ = true;
+  file_ = std::move(file);
+}
+
+bool MemoryPackedStore::take_cached(Entry& entry, const std::string& format, size_t bytes) {
+  if (!has_cache_) return false;
+  entry.key = packed_key(entry.constant->tensor, format);
+  const std::byte* cached = file_ ? file_->find(entry.key, bytes) : nullptr;
+  if (!cached) return false;
+  entry.data = cached;
+  entry.bytes = bytes;
+  bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  cached_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  return true;
+}
+
+void MemoryPackedStore::keep(Entry& entry, AlignedBuffer data, size_t bytes) {
+  entry.buffer = std::move(data);
+  entry.data = entry.buffer.get();
+  entry.bytes = bytes;
+  bytes_.fetch_add(bytes, std::memory_order_relaxed);
+}
+
 const std::byte* MemoryPackedStore::get(const ConstantPtr& constant, const std::string& format, size_t bytes,
                                         FunctionRef<void(const Tensor&, std::byte*)> pack) {
   Entry& entry = entry_of(constant, format);
   std::call_once(entry.once, [&] {
+    if (take_cached(entry, format, bytes)) return;
     AlignedBuffer data = allocate_aligned(bytes);
     const Tensor& tensor = constant->tensor;
     pack(is_element_aligned(tensor) ? tensor : tensor.clone(), data.get());
-    entry.data = std::move(data);
-    bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    keep(entry, std::move(data), bytes);
   });
-  return entry.data.get();
+  return entry.data;
 }
 
 const std::byte* MemoryPackedStore::get_later(const ConstantPtr& constant, const std::string& format, size_t bytes,
                                               Packing packing) {
   Entry& entry = entry_of(constant, format);
   std::call_once(entry.once, [&] {
-    entry.data = allocate_aligned(bytes);
-    entry.bytes = bytes;
+    if (take_cached(entry, format, bytes)) return;
+    keep(entry, allocate_aligned(bytes), bytes);
     entry.packing = std::move(packing);
-    bytes_.fetch_add(bytes, std::memory_order_relaxed);
     const std::lock_guard lock(mutex_);
     promised_.push_back(&entry);
   });
-  return entry.data.get();
+  return entry.data;
+}
+
+PackedEntries MemoryPackedStore::entries() const {
+  PackedEntries entries;
+  for (const auto& [key, entry] : entries_) {
+    if (entry->data) entries.emplace(entry->key, std::span(entry->data, entry->bytes));
+  }
+  return entries;
 }
 
 void MemoryPackedStore::finish(ThreadPool& pool) {
@@ -71,7 +102,7 @@ void MemoryPackedStore::finish(ThreadPool& pool) {
     const Part& part = parts[static_cast<size_t>(tile)];
     Entry& entry = *entries[part.entry];
     const Tensor& tensor = entry.constant->tensor;
-    entry.packing.pack(tensor, entry.data.get(), part.begin, part.end);
+    entry.packing.pack(tensor, entry.buffer.get(), part.begin, part.end);
     if (left[part.entry].fetch_sub(1) == 1) {
       MappedFile::release({static_cast<const std::byte*>(tensor.data()), tensor.bytes()});
     }

@@ -16,6 +16,7 @@
 #include "runtime/evaluate.h"
 #include "runtime/operation_count.h"
 #include "runtime/operators.h"
+#include "runtime/packed_cache.h"
 #include "runtime/packed_store.h"
 #include "runtime/program.h"
 
@@ -158,7 +159,13 @@ class Session::Impl {
     passes_ = run_passes(*graph_, context,
                          {options.opt_level, options.disabled_passes, options.verify_passes, options.dims}, warnings);
     describe_interface();
+    std::optional<PackedCache> cache;
+    if (!options.cache_directory.empty()) {
+      cache.emplace(*model_, options, warnings_);
+      cache->open(store_);
+    }
     program_ = std::make_unique<Program>(*graph_, ProgramEnvironment{plan, store_, pool_});
+    if (cache) cache->save(store_);
     load_milliseconds_ = milliseconds_since(begin);
   }
 
@@ -215,12 +222,14 @@ class Session::Impl {
     info.isa = isa_name(selected_isa());
     info.load_milliseconds = load_milliseconds_;
     info.packed_bytes = store_.bytes();
+    info.cached_bytes = store_.cached_bytes();
     for (size_t id = 0; id < graph_->value_count(); ++id) {
       const ConstantPtr& constant = graph_->value(static_cast<ValueId>(id)).constant;
       if (constant && constant->source == Constant::Source::computed) info.constant_bytes += constant->tensor.bytes();
     }
     for (const auto& plan : program_->newest_plans()) info.arena_bytes = std::max(info.arena_bytes, plan->arena_bytes);
     info.passes = passes_;
+    info.warnings = warnings_;
     return info;
   }
 
@@ -286,6 +295,7 @@ class Session::Impl {
   std::shared_ptr<const GraphModel> model_;
   std::shared_ptr<Graph> graph_;
   std::vector<PassReport> passes_;
+  std::vector<std::string> warnings_;
   MemoryPackedStore store_;
   std::unique_ptr<Program> program_;
   std::vector<ValueInfo> inputs_;

@@ -68,6 +68,8 @@ void add_session_options(CLI::App& app, ModelOptions& options) {
          },
          "Map the model's file, or read a copy of it")
       ->check(CLI::IsMember({"map", "read"}));
+  app.add_option("--cache", options.session.cache_directory, "Keep packed weights in this folder for the next session")
+      ->type_name("DIR");
   app.add_option_function<std::string>(
          "--memory-limit", [&options](const std::string& text) { options.session.memory_limit = parse_size(text); },
          "Memory for constants, intermediate values and outputs, like 512M")
@@ -118,7 +120,9 @@ Session make_session(const Model& model, ModelOptions& options) {
     options.session.dims[name] = value;
   }
   try {
-    return Session(model, options.session);
+    Session session(model, options.session);
+    for (const std::string& warning : session.info().warnings) note(options, "warning: " + warning);
+    return session;
   } catch (const Error& error) {
     rethrow_with_file(error, options.model);
   }
@@ -139,7 +143,8 @@ void note_session(const Session& session, const ModelOptions& options) {
   std::snprintf(text, sizeof text, "loaded in %.1f ms, %d threads, %s", info.load_milliseconds, info.threads,
                 info.isa.c_str());
   note(options, text);
-  note(options, "packed weights " + size_text(info.packed_bytes) + ", folded constants " +
+  const std::string cached = info.cached_bytes > 0 ? " (" + size_text(info.cached_bytes) + " cached)" : "";
+  note(options, "packed weights " + size_text(info.packed_bytes) + cached + ", folded constants " +
                     size_text(info.constant_bytes) + ", arena " + size_text(info.arena_bytes));
   for (const PassReport& pass : info.passes) {
     std::snprintf(text, sizeof text, "pass %-28s %7.2f ms %5d changes%s", pass.name.c_str(), pass.milliseconds,

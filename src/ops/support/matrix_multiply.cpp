@@ -1,6 +1,7 @@
 #include "ops/support/matrix_multiply.h"
 
 #include <algorithm>
+#include <bit>
 #include <memory>
 #include <type_traits>
 
@@ -139,7 +140,7 @@ class PackedProduct {
   const T* pack_constant() {
     std::string format = "gemm " + std::to_string(product_.k) + " " + std::to_string(product_.n) + " " +
                          std::to_string(product_.b_row_stride) + " " + std::to_string(product_.b_col_stride) + " " +
-                         std::to_string(product_.alpha);
+                         std::to_string(std::bit_cast<uint32_t>(product_.alpha));
     for (const size_t offset : matrices_) format += " " + std::to_string(offset);
     constexpr size_t kPanels = 8;  // of a unit
     const size_t panels = kernel_.panel_count(product_.n);
