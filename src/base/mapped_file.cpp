@@ -26,8 +26,10 @@ int64_t nanoseconds(const timespec& time) { return time.tv_sec * int64_t{1'000'0
 
 class FileDescriptor {
  public:
-  explicit FileDescriptor(const std::filesystem::path& path, int flags = 0)
+  // With `may_be_absent`, exists() says whether there is such a file.
+  explicit FileDescriptor(const std::filesystem::path& path, int flags = 0, bool may_be_absent = false)
       : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags)) {
+    if (fd_ < 0 && may_be_absent && (errno == ENOENT || errno == ENOTDIR)) return;
     if (fd_ < 0) refuse(path, std::strerror(errno));
     const std::string why = fstat(fd_, &facts_) != 0   ? std::strerror(errno)
                             : !S_ISREG(facts_.st_mode) ? "it is not a regular file"
@@ -36,10 +38,13 @@ class FileDescriptor {
     ::close(fd_);
     refuse(path, why);
   }
-  ~FileDescriptor() { ::close(fd_); }
+  ~FileDescriptor() {
+    if (exists()) ::close(fd_);
+  }
   FileDescriptor(const FileDescriptor&) = delete;
   FileDescriptor& operator=(const FileDescriptor&) = delete;
 
+  bool exists() const { return fd_ >= 0; }
   int get() const { return fd_; }
   size_t size() const { return static_cast<size_t>(facts_.st_size); }
   bool is_private() const { return facts_.st_uid == geteuid() && (facts_.st_mode & (S_IRWXG | S_IRWXO)) == 0; }
@@ -73,7 +78,8 @@ Mappings& mappings() {
 }  // namespace
 
 std::shared_ptr<const MappedFile> MappedFile::map(const std::filesystem::path& path, bool must_be_private) {
-  const FileDescriptor file(path, must_be_private ? O_NOFOLLOW | O_NONBLOCK : 0);
+  const FileDescriptor file(path, must_be_private ? O_NOFOLLOW | O_NONBLOCK : 0, must_be_private);
+  if (!file.exists()) return nullptr;
   if (must_be_private && !file.is_private()) refuse(path, "others than this user may own, read or write it");
   if (file.size() == 0) return std::shared_ptr<const MappedFile>(new MappedFile({}, false));
   void* data = mmap(nullptr, file.size(), PROT_READ, MAP_PRIVATE, file.get(), 0);

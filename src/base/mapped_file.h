@@ -22,7 +22,8 @@ class MappedFile {
  public:
   // \throws Error(io) naming the path.
   static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
-  // The same for a file that must be this user's own, and nobody else's to read or write. \throws Error(io).
+  // The same for a file that must be this user's own, and nobody else's to read or write; null where there is none.
+  // \throws Error(io).
   static std::shared_ptr<const MappedFile> open_private(const std::filesystem::path& path);
   // The same bytes in memory of our own.
   static std::shared_ptr<const MappedFile> read(const std::filesystem::path& path);

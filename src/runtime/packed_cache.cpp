@@ -1,7 +1,6 @@
 #include "runtime/packed_cache.h"
 
 #include <memory>
-#include <system_error>
 
 #include "base/build_id.h"
 #include "base/cpu_features.h"
@@ -46,13 +45,10 @@ PackedCache::PackedCache(const GraphModel& model, const SessionOptions& options,
 
 void PackedCache::open(MemoryPackedStore& store) {
   std::shared_ptr<const PackedFile> file;
-  std::error_code error;
-  if (std::filesystem::symlink_status(path_, error).type() != std::filesystem::file_type::not_found) {
-    try {
-      file = std::make_shared<const PackedFile>(path_, key_);
-    } catch (const Error& failure) {
-      warnings_.emplace_back(std::string(failure.what()) + "; packing the weights again");
-    }
+  try {
+    file = PackedFile::open(path_, key_);
+  } catch (const Error& failure) {
+    warnings_.emplace_back(std::string(failure.what()) + "; packing the weights again");
   }
   store.use_cache(std::move(file));
 }

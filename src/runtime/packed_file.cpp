@@ -161,12 +161,14 @@ Hash128 packed_key(const Tensor& constant, const std::string& format) {
   return key;
 }
 
-PackedFile::PackedFile(const std::filesystem::path& path, const PackedFileKey& key)
-    : file_(MappedFile::open_private(path)) {
+std::shared_ptr<const PackedFile> PackedFile::open(const std::filesystem::path& path, const PackedFileKey& key) {
+  std::shared_ptr<PackedFile> opened(new PackedFile);
+  opened->file_ = MappedFile::open_private(path);
+  if (!opened->file_) return nullptr;
   const auto refuse = [&](const char* why) {
     throw Error(ErrorCode::io, "cannot use '" + path.string() + "': " + why);
   };
-  const std::span<const std::byte> bytes = file_->bytes();
+  const std::span<const std::byte> bytes = opened->file_->bytes();
   Header header;
   if (bytes.size() < sizeof header) refuse("it is too short");
   std::memcpy(&header, bytes.data(), sizeof header);
@@ -182,8 +184,10 @@ PackedFile::PackedFile(const std::filesystem::path& path, const PackedFileKey& k
     const bool is_inside = checked_add(entry.offset, entry.bytes, end) && end <= bytes.size() &&
                            entry.offset >= sizeof header + table.size() && entry.offset % kAlignment == 0;
     if (!is_inside) refuse("it is damaged");
-    entries_.emplace(entry.key, bytes.subspan(static_cast<size_t>(entry.offset), static_cast<size_t>(entry.bytes)));
+    opened->entries_.emplace(entry.key,
+                             bytes.subspan(static_cast<size_t>(entry.offset), static_cast<size_t>(entry.bytes)));
   }
+  return opened;
 }
 
 const std::byte* PackedFile::find(const Hash128& key, size_t bytes) const noexcept {

@@ -34,9 +34,9 @@ using PackedEntries = std::map<Hash128, std::span<const std::byte>>;
 // entries in ascending order of their keys, then the entries at multiples of 64 bytes, large ones of 4096.
 class PackedFile {
  public:
-  // Checks the header, the table and the ranges in it, but reads no entry.
+  // Checks the header, the table and the ranges in it, but reads no entry. Null where there is no file.
   // \throws Error(io), saying what is wrong with the file.
-  PackedFile(const std::filesystem::path& path, const PackedFileKey& key);
+  static std::shared_ptr<const PackedFile> open(const std::filesystem::path& path, const PackedFileKey& key);
 
   // Null where the file has no such entry of that size.
   const std::byte* find(const Hash128& key, size_t bytes) const noexcept;
@@ -46,6 +46,8 @@ class PackedFile {
   static void write(const std::filesystem::path& path, const PackedFileKey& key, const PackedEntries& entries);
 
  private:
+  PackedFile() = default;
+
   std::shared_ptr<const MappedFile> file_;
   PackedEntries entries_;
 };

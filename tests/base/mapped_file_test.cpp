@@ -61,6 +61,8 @@ TEST_F(MappedFileTest, OpensPrivatelyOnlyWhatIsClosedToOthers) {
   ASSERT_EQ(mkfifo(pipe.c_str(), S_IRUSR | S_IWUSR), 0);
   EXPECT_THROW(MappedFile::open_private(pipe), Error);
   EXPECT_THROW(MappedFile::open_private(folder_), Error);
+  EXPECT_EQ(MappedFile::open_private(folder_ / "absent"), nullptr);
+  EXPECT_EQ(MappedFile::open_private(path_ / "below"), nullptr);
 }
 
 TEST(BuildId, IsWhatTheLinkerWrote) {
