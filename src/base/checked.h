@@ -19,6 +19,7 @@ inline constexpr size_t align_up(size_t value, size_t alignment) noexcept {
   return (value + alignment - 1) / alignment * alignment;
 }
 
-inline constexpr int64_t ceil_div(int64_t a, int64_t b) noexcept { return (a + b - 1) / b; }
+// a / b rounded up, for any a and positive b.
+inline constexpr int64_t ceil_div(int64_t a, int64_t b) noexcept { return a / b + (a % b > 0 ? 1 : 0); }
 
 }  // namespace onnxrun

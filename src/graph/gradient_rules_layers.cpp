@@ -16,14 +16,6 @@ constexpr int64_t kDouble = 11;
 
 [[noreturn]] void refuse(const std::string& message) { throw Error(ErrorCode::unsupported_operator, message); }
 
-std::string string_attribute(const Node& node, std::string_view name, std::string_view otherwise) {
-  for (const Attribute& attribute : node.attributes) {
-    const auto* text = std::get_if<std::string>(&attribute.value);
-    if (attribute.name == name && text) return *text;
-  }
-  return std::string(otherwise);
-}
-
 // The sum over all axes but the channels.
 ValueId sum_to_channels(GradientBuilder& b, ValueId value) {
   return b.add("Einsum", {value}, {{"equation", std::string("nc...->c")}});
@@ -131,15 +123,14 @@ void layer_normalization_rule(GradientCall& c) {
 // What was added is cut off again; the other modes repeat elements, whose gradients are summed.
 void pad_rule(GradientCall& c) {
   auto& b = c.build;
-  const std::string mode = string_attribute(c.node, "mode", "constant");
+  const std::string* mode = string_attribute(c.node, "mode");
   const auto given = [&](size_t i) { return i < c.node.inputs.size() ? c.node.inputs[i] : kNoValue; };
   ValueId pads = given(1);
-  for (const Attribute& attribute : c.node.attributes) {
-    const auto* list = std::get_if<std::vector<int64_t>>(&attribute.value);
-    if (list && (attribute.name == "pads" || attribute.name == "paddings")) pads = b.vector(*list);
+  for (const std::string_view name : {"pads", "paddings"}) {
+    if (const auto* list = integers_attribute(c.node, name)) pads = b.vector(*list);
   }
-  if (mode != "constant") {
-    const ValueId positions = b.add("Pad", {b.positions(c.x()), pads, kNoValue, given(3)}, {{"mode", mode}});
+  if (mode && *mode != "constant") {
+    const ValueId positions = b.add("Pad", {b.positions(c.x()), pads, kNoValue, given(3)}, {{"mode", *mode}});
     return c.give(0, b.scatter(c.g(), positions, c.x()));
   }
   const ValueId inner = b.add("Pad", {c.g(), b.add("Neg", {pads}), kNoValue, given(3)});
@@ -213,7 +204,8 @@ std::vector<std::pair<std::string, ValueId>> untie(GradientCall& c, size_t i, co
 // all but the first get one of their own, tied to it by a unit matrix.
 void einsum_rule(GradientCall& c) {
   auto& b = c.build;
-  const std::vector<std::string> terms = einsum_terms(string_attribute(c.node, "equation", ""));
+  const std::string* equation_given = string_attribute(c.node, "equation");
+  const std::vector<std::string> terms = einsum_terms(equation_given ? *equation_given : "");
   if (terms.size() != c.node.inputs.size() + 1) refuse("the gradient of this equation of Einsum is not supported");
   for (size_t i = 0; i < c.node.inputs.size(); ++i) {
     if (!c.wants(i)) continue;

@@ -8,7 +8,7 @@
 namespace onnxrun {
 namespace {
 
-constexpr int kMaxCallDepth = 64;
+constexpr size_t kMaxCallDepth = 64;
 constexpr size_t kMaxNodes = size_t{1} << 22;
 
 const Attribute* find_attribute(const std::vector<Attribute>& attributes, const std::string& name) {
@@ -42,17 +42,17 @@ class Inliner {
  public:
   explicit Inliner(const GraphModel& model) : model_(model) {}
 
-  void expand(Graph& graph, int depth) {
+  void expand(Graph& graph) {
     bool changed = false;
     // Bodies append nodes; those are expanded by the recursion, not by this loop.
     const std::vector<NodeId> order = graph.order();
     for (const NodeId id : order) {
-      for (const auto& subgraph : Graph::subgraphs(graph.node(id))) expand(*subgraph, depth);
+      for (const auto& subgraph : Graph::subgraphs(graph.node(id))) expand(*subgraph);
       const Function* function = find(graph.node(id));
       if (!function) continue;
       const std::string label = graph.node(id).label;
       try {
-        inline_call(graph, id, *function, depth);
+        inline_call(graph, id, *function);
       } catch (const Error& error) {
         throw Error(error.code(), "node " + label + ": " + error.what());
       }
@@ -69,11 +69,11 @@ class Inliner {
     return found == model_.functions.end() ? nullptr : &*found;
   }
 
-  void inline_call(Graph& graph, NodeId call_id, const Function& function, int depth) {
+  void inline_call(Graph& graph, NodeId call_id, const Function& function) {
     if (std::find(callers_.begin(), callers_.end(), &function) != callers_.end()) {
       throw Error(ErrorCode::invalid_model, "the function '" + function.name + "' calls itself");
     }
-    if (depth >= kMaxCallDepth) {
+    if (callers_.size() >= kMaxCallDepth) {
       throw Error(ErrorCode::limit, "functions call each other more than " + std::to_string(kMaxCallDepth) + " deep");
     }
     const Node call = graph.node(call_id);
@@ -87,7 +87,7 @@ class Inliner {
     }
     substitute(*body, given);
     callers_.push_back(&function);
-    expand(*body, depth + 1);
+    expand(*body);
     callers_.pop_back();
     if ((nodes_ += body->order().size()) > kMaxNodes) {
       throw Error(ErrorCode::limit, "functions expand to more than " + std::to_string(kMaxNodes) + " nodes");
@@ -159,7 +159,7 @@ class Inliner {
 }  // namespace
 
 void inline_functions(GraphModel& model) {
-  if (!model.functions.empty()) Inliner(model).expand(model.graph, 0);
+  if (!model.functions.empty()) Inliner(model).expand(model.graph);
 }
 
 }  // namespace onnxrun

@@ -214,7 +214,6 @@ class Blocking {
         const auto at = static_cast<size_t>(side * (rank - 2) + i);
         is_known = is_known && amount.is_number();
         amounts.mutable_values<int64_t>()[at] = amount.number_or_negative();
-        if (amount.is_number()) amounts.mutable_values<int64_t>()[at] = amount.number();
         places.mutable_values<int64_t>()[at] = side * rank + i + 2;
       }
     }

@@ -14,11 +14,8 @@ constexpr size_t kMaxSteps = 4;
 // Gemm adds a bias in registers where C is a row; other forms of C come after the product.
 bool has_row_bias(const Graph& graph, const Node& gemm) {
   if (gemm.inputs.size() < 3 || gemm.inputs[2] == kNoValue) return true;
-  const ConstantPtr c = constant_of(graph, gemm.inputs[2]);
   const DimShape& y = graph.value(gemm.outputs[0]).type.shape;
-  if (!c || number_attribute(gemm, "beta", 1) != 1 || !y.has_rank()) return false;
-  const Shape& shape = c->tensor.shape();
-  return !shape.empty() && y[1].is(shape.back()) && shape.elements() == shape.back();
+  return number_attribute(gemm, "beta", 1) == 1 && y.has_rank() && is_constant_row(graph, gemm.inputs[2], y[1]);
 }
 
 bool can_fuse(const Graph& graph, const Node& node) {

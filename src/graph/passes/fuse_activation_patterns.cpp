@@ -32,10 +32,6 @@ void multiply_by(NodeGroup& group, const Node& node, Product& product) {
   multiply(group, node.inputs[1], product);
 }
 
-bool divides_by_scalar(const Graph& graph, const Node& node, float& divisor) {
-  return read_scalar(graph, node.inputs[1], divisor) && operand_beside_scalar(graph, node, divisor) == node.inputs[0];
-}
-
 // Takes a Mul, a Div by a constant, or a Pow with the exponent 2 or 3 apart; false for any other node.
 bool take_apart(NodeGroup& group, const Node& node, Product& product) {
   float number = 0;
@@ -43,12 +39,12 @@ bool take_apart(NodeGroup& group, const Node& node, Product& product) {
     multiply_by(group, node, product);
     return true;
   }
-  if (is_operator(node, "Div") && divides_by_scalar(group.graph(), node, number)) {
+  if (is_operator(node, "Div") && has_right_scalar(group.graph(), node, number)) {
     product.factor /= static_cast<double>(number);
     multiply(group, node.inputs[0], product);
     return true;
   }
-  if (is_operator(node, "Pow") && divides_by_scalar(group.graph(), node, number) && (number == 2 || number == 3)) {
+  if (is_operator(node, "Pow") && has_right_scalar(group.graph(), node, number) && (number == 2 || number == 3)) {
     product.factors.insert(product.factors.end(), static_cast<size_t>(number), node.inputs[0]);
     return true;
   }

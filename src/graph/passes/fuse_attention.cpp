@@ -31,10 +31,8 @@ struct Attention {
 };
 
 Axes perm_of(const Node& transpose, size_t rank) {
-  for (const Attribute& attribute : transpose.attributes) {
-    const auto* perm = std::get_if<Axes>(&attribute.value);
-    if (attribute.name == "perm" && perm && perm->size() == rank) return *perm;
-  }
+  const Axes* perm = integers_attribute(transpose, "perm");
+  if (perm && perm->size() == rank) return *perm;
   Axes reversed(rank);
   std::iota(reversed.rbegin(), reversed.rend(), 0);
   return reversed;
@@ -48,8 +46,7 @@ ValueId scaled_operand(const Graph& graph, const Node& node, double& factor) {
     if (operand != kNoValue) factor *= static_cast<double>(number);
     return operand;
   }
-  if (!is_operator(node, "Div") || !read_scalar(graph, node.inputs[1], number)) return kNoValue;
-  if (operand_beside_scalar(graph, node, number) != node.inputs[0]) return kNoValue;
+  if (!is_operator(node, "Div") || !has_right_scalar(graph, node, number)) return kNoValue;
   factor /= static_cast<double>(number);
   return node.inputs[0];
 }

@@ -25,10 +25,7 @@ std::optional<int64_t> trailing_axes(const Graph& graph, const Node& mean) {
   if (!shape.has_rank() || integer_attribute(mean, "keepdims", 1) != 1) return {};
   const auto rank = static_cast<int64_t>(shape.rank());
   std::vector<int64_t> axes;
-  for (const Attribute& attribute : mean.attributes) {
-    const auto* list = std::get_if<std::vector<int64_t>>(&attribute.value);
-    if (attribute.name == "axes" && list) axes = *list;
-  }
+  if (const auto* list = integers_attribute(mean, "axes")) axes = *list;
   if (mean.inputs.size() > 1 && mean.inputs[1] != kNoValue) {
     const ConstantPtr constant = constant_of(graph, mean.inputs[1]);
     if (!constant) return {};

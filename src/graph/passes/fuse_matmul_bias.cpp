@@ -7,13 +7,6 @@
 namespace onnxrun {
 namespace {
 
-bool is_row_of(const Graph& graph, ValueId id, const Dim& columns) {
-  const ConstantPtr constant = constant_of(graph, id);
-  if (!constant) return false;
-  const Shape& shape = constant->tensor.shape();
-  return !shape.empty() && columns.is(shape.back()) && shape.elements() == shape.back();
-}
-
 bool is_product_by_matrix(const Graph& graph, const Node& node) {
   if (!is_operator(node, "MatMul") || graph.value(node.outputs[0]).type.dtype != DType::float32) return false;
   const ConstantPtr b = constant_of(graph, node.inputs[1]);
@@ -41,7 +34,7 @@ int fuse_matmul_bias(Graph& graph, const PassContext& /*context*/) {
       const Node& add = graph.node(next);
       const ValueId row = add.inputs[add.inputs[0] == product.outputs[0] ? 1 : 0];
       const DimShape& shape = graph.value(product.outputs[0]).type.shape;
-      if (is_row_of(graph, row, shape[shape.rank() - 1]) &&
+      if (is_constant_row(graph, row, shape[shape.rank() - 1]) &&
           constant_of(graph, row)->tensor.shape().rank() <= shape.rank()) {
         node.inputs.push_back(row);
         group.append(next);

@@ -55,6 +55,10 @@ ValueId operand_beside_scalar(const Graph& graph, const Node& node, float& numbe
   return kNoValue;
 }
 
+bool has_right_scalar(const Graph& graph, const Node& node, float& number) {
+  return read_scalar(graph, node.inputs[1], number) && operand_beside_scalar(graph, node, number) == node.inputs[0];
+}
+
 bool is_about(double value, double expected) { return std::abs(value - expected) <= 1e-5 * std::abs(expected); }
 
 }  // namespace onnxrun

@@ -44,6 +44,9 @@ class NodeGroup {
 // add an axis to it; kNoValue where there is none.
 ValueId operand_beside_scalar(const Graph& graph, const Node& node, float& number);
 
+// Whether the second operand is such a scalar beside the first.
+bool has_right_scalar(const Graph& graph, const Node& node, float& number);
+
 // Whether the numbers are equal but for how many digits an exporter wrote.
 bool is_about(double value, double expected);
 

@@ -76,16 +76,19 @@ bool read_scalar(const Graph& graph, ValueId id, float& value) {
 
 bool has_conv_kernel(const Graph& graph, const Node& conv) {
   constexpr size_t kMostAxes = 5;
-  for (const Attribute& attribute : conv.attributes) {
-    const auto* pads = std::get_if<std::vector<int64_t>>(&attribute.value);
-    if (attribute.name == "pads" && pads && std::any_of(pads->begin(), pads->end(), [](int64_t p) { return p < 0; })) {
-      return false;
-    }
-  }
+  const auto* pads = integers_attribute(conv, "pads");
+  if (pads && std::any_of(pads->begin(), pads->end(), [](int64_t pad) { return pad < 0; })) return false;
   return std::any_of(conv.inputs.begin(), conv.inputs.begin() + 2, [&](ValueId id) {
     const DimShape& shape = graph.value(id).type.shape;
     return shape.has_rank() && shape.rank() <= kMostAxes;
   });
+}
+
+bool is_constant_row(const Graph& graph, ValueId id, const Dim& columns) {
+  const ConstantPtr constant = constant_of(graph, id);
+  if (!constant) return false;
+  const Shape& shape = constant->tensor.shape();
+  return !shape.empty() && columns.is(shape.back()) && shape.elements() == shape.back();
 }
 
 NodeId only_consumer(const Graph& graph, const std::vector<std::vector<NodeId>>& consumers,
@@ -158,10 +161,8 @@ bool activation_step(const Graph& graph, const Node& node, FusedStep& step) {
   }
   if (node.op_type == "Swish") return number_attribute(node, "alpha", 1) == 1;
   if (std::find(kPlain.begin(), kPlain.end(), node.op_type) == kPlain.end()) return false;
-  for (const Attribute& attribute : node.attributes) {
-    const auto* text = std::get_if<std::string>(&attribute.value);
-    if (attribute.name == "approximate" && text && *text == "tanh") step.op_type = "GeluTanh";
-  }
+  const std::string* approximate = string_attribute(node, "approximate");
+  if (approximate && *approximate == "tanh") step.op_type = "GeluTanh";
   return true;
 }
 

@@ -26,6 +26,9 @@ bool all_constant(const Graph& graph, const std::vector<ValueId>& ids);
 // The one element of a constant float32 tensor.
 bool read_scalar(const Graph& graph, ValueId id, float& value);
 
+// Whether the value is a constant of `columns` elements along its last axis, and no more.
+bool is_constant_row(const Graph& graph, ValueId id, const Dim& columns);
+
 // An element of a tensor at any address.
 template <class T>
 T read_unaligned(const Tensor& tensor, int64_t index) {

@@ -22,11 +22,7 @@ bool is_inference_dropout(const Graph& graph, const Node& node) {
     return node.inputs.size() < 3 || node.inputs[2] == kNoValue || is_false_constant(graph, node.inputs[2]);
   }
   if (node.entry->since >= 7) return true;
-  for (const Attribute& attribute : node.attributes) {
-    const auto* is_test = std::get_if<int64_t>(&attribute.value);
-    if (attribute.name == "is_test" && is_test && *is_test != 0) return true;
-  }
-  return false;
+  return integer_attribute(node, "is_test", 0) != 0;
 }
 
 bool adds_nothing(const Graph& graph, const Node& pad) {

@@ -3,6 +3,7 @@
 // the ConvTranspose moves before the joint, where it is fused. Only where the output fills blocks of channels.
 #include <algorithm>
 
+#include "base/checked.h"
 #include "graph/passes/pass.h"
 #include "graph/passes/pattern.h"
 
@@ -27,8 +28,6 @@ struct Transposed {
     return count;
   }
 };
-
-int64_t ceil_div(int64_t a, int64_t b) { return a >= 0 ? (a + b - 1) / b : -(-a / b); }
 
 // False where the outputs are not such convolutions with paddings of their own.
 bool read(const Graph& graph, const Node& node, Transposed& t) {
