@@ -44,16 +44,12 @@ class BlockedInstanceNormalization : public Operator {
     const int64_t positions = x.elements(2, x.rank() - 1);
     const int64_t channels = context.input(1).elements();
     context.in_place(0, 0);
-    context.range(x[0] * blocks, static_cast<double>(positions) * (2 + static_cast<double>(steps_.size())),
-                  [=, this](const TileContext& tile, int64_t begin, int64_t end) {
-                    for (int64_t map = begin; map < end; ++map) {
-                      const int64_t first = map % blocks * block;
-                      normalize(tile.input<float>(0) + map * positions * block,
-                                tile.output<float>(0) + map * positions * block, positions, block,
-                                tile.input<float>(1) + first, tile.input<float>(2) + first,
-                                static_cast<size_t>(std::min(block, channels - first)));
-                    }
-                  });
+    ops::plan_maps(context, static_cast<double>(positions) * (2 + static_cast<double>(steps_.size())),
+                   [=, this](const TileContext& tile, int64_t map, const float* src, float* dst) {
+                     const int64_t first = map % blocks * block;
+                     normalize(src, dst, positions, block, tile.input<float>(1) + first, tile.input<float>(2) + first,
+                               static_cast<size_t>(std::min(block, channels - first)));
+                   });
     context.flush_denormals();
     context.implementation("by channel" + ops::describe(fused_));
   }

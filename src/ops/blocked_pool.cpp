@@ -29,14 +29,9 @@ class BlockedPool : public Operator {
   // One map of vectors at a time.
   using PoolMap = std::function<void(const ops::Pooling&, const float* src, float* dst)>;
   void plan_maps(PlanContext& context, const std::shared_ptr<const ops::Pooling>& pooling, const PoolMap& pool) const {
-    const Shape& x = context.input(0).shape;
-    const int64_t block = x.back();
     const double cost = static_cast<double>(pooling->all_taps.size() * static_cast<size_t>(pooling->output.back())) * 2;
-    context.range(x[0] * x[1], cost, [=](const TileContext& tile, int64_t begin, int64_t end) {
-      for (int64_t map = begin; map < end; ++map) {
-        pool(*pooling, tile.input<float>(0) + map * pooling->input_size() * block,
-             tile.output<float>(0) + map * pooling->output_size() * block);
-      }
+    ops::plan_maps(context, cost, [=](const TileContext& /*tile*/, int64_t /*map*/, const float* src, float* dst) {
+      pool(*pooling, src, dst);
     });
   }
 
@@ -112,19 +107,12 @@ class BlockedGlobalPool : public Operator {
     const Shape& x = context.input(0).shape;
     const int64_t block = x.back();
     const int64_t positions = x.elements(2, x.rank() - 1);
-    context.range(x[0] * x[1], static_cast<double>(positions) + 5,
-                  [=](const TileContext& tile, int64_t begin, int64_t end) {
-                    for (int64_t map = begin; map < end; ++map) {
-                      const float* src = tile.input<float>(0) + map * positions * block;
-                      float* dst = tile.output<float>(0) + map * block;
-                      if (!kAverage) {
-                        row_kernels().max_of_blocks(src, dst, static_cast<size_t>(positions));
-                        continue;
-                      }
-                      row_kernels().sum_of_blocks(src, dst, static_cast<size_t>(positions));
-                      for (int64_t lane = 0; lane < block; ++lane) dst[lane] /= static_cast<float>(positions);
-                    }
-                  });
+    ops::plan_maps(context, static_cast<double>(positions) + 5,
+                   [=](const TileContext& /*tile*/, int64_t /*map*/, const float* src, float* dst) {
+                     if (!kAverage) return row_kernels().max_of_blocks(src, dst, static_cast<size_t>(positions));
+                     row_kernels().sum_of_blocks(src, dst, static_cast<size_t>(positions));
+                     for (int64_t lane = 0; lane < block; ++lane) dst[lane] /= static_cast<float>(positions);
+                   });
   }
 };
 

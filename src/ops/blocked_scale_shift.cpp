@@ -24,15 +24,11 @@ class BlockedScaleShift : public Operator {
     const float* scale = padded(context, 1, blocks * block);
     const float* shift = padded(context, 2, blocks * block);
     context.in_place(0, 0);
-    context.range(x[0] * blocks, static_cast<double>(positions) * (1 + 2 * static_cast<double>(steps_.size())),
-                  [=, this](const TileContext& tile, int64_t begin, int64_t end) {
-                    for (int64_t map = begin; map < end; ++map) {
-                      const int64_t lane = map % blocks * block;
-                      ops::scale_shift_map(tile.input<float>(0) + map * positions * block,
-                                           tile.output<float>(0) + map * positions * block, positions, scale + lane,
-                                           shift + lane, steps_);
-                    }
-                  });
+    ops::plan_maps(context, static_cast<double>(positions) * (1 + 2 * static_cast<double>(steps_.size())),
+                   [=, this](const TileContext& /*tile*/, int64_t map, const float* src, float* dst) {
+                     const int64_t lane = map % blocks * block;
+                     ops::scale_shift_map(src, dst, positions, scale + lane, shift + lane, steps_);
+                   });
     context.implementation("by channel" + ops::describe(fused_));
   }
 

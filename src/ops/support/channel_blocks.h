@@ -2,6 +2,7 @@
 // kernels/conv/blocked_conv.h.
 #pragma once
 
+#include <functional>
 #include <span>
 
 #include "graph/registry.h"
@@ -26,6 +27,10 @@ inline DimShape plain_shape(const DimShape& blocked, const Dim& channels) {
 inline Shape plain_shape(const Shape& blocked, int64_t channels) {
   return plain_shape(DimShape(blocked), Dim(channels)).concrete();
 }
+
+// Plans one phase over the maps [N, blocks] of input 0 and output 0: run(tile, map, src, dst), where they begin.
+using RunMap = std::function<void(const TileContext& tile, int64_t map, const float* src, float* dst)>;
+void plan_maps(PlanContext& context, double nanoseconds_per_map, RunMap run);
 
 // x * scale + shift, each lane with its own, then the steps, on a map of `positions` vectors; dst may be src.
 void scale_shift_map(const float* src, float* dst, int64_t positions, const float* scale, const float* shift,
