@@ -3,7 +3,6 @@
 #include "kernels/conv/conv.h"
 
 #include <algorithm>
-#include <array>
 #include <functional>
 #include <stdexcept>
 
@@ -11,7 +10,6 @@
 #include "base/checked.h"
 #include "graph/registry.h"
 #include "ops/support/conv_shape.h"
-#include "ops/support/elementwise.h"
 #include "ops/support/fused_steps.h"
 #include "ops/support/wide_operands.h"
 #include "ops/support/window_taps.h"
@@ -152,42 +150,27 @@ class Conv : public Operator {
   // 16-bit floats: through float32 copies of all operands.
   void plan_half(PlanContext& context) const {
     const ConvPlan plan = make_conv_plan(conv_shape(context));
-    const DType dtype = context.input(0).dtype;
-    const size_t gathered = align_up(plan.shared_bytes, kAlignment);
-    const size_t packed = gathered + align_up(plan.packed_weight_bytes, kAlignment);
-    std::array<size_t, 4> begin{};
-    size_t end = packed;
-    const auto reserve = [&](int64_t elements) {
-      const size_t at = end;
-      end = align_up(end + static_cast<size_t>(elements) * sizeof(float), kAlignment);
-      return at;
-    };
-    const bool has_bias = context.has_input(2);
-    for (size_t i = 0; i < 3; ++i) begin[i] = i < 2 || has_bias ? reserve(context.input(i).elements()) : 0;
-    begin[3] = reserve(context.output(0).elements());
-    context.share(end);
+    const size_t packed = align_up(plan.shared_bytes, kAlignment);
+    size_t shared = packed + plan.packed_weight_bytes;
+    const ops::WideOperands<float> operands(context, {0, 1, 2}, shared);
+    context.share(shared);
     context.scratch(plan.scratch_bytes);
-    for (size_t i = 0; i < (has_bias ? 3U : 2U); ++i) {
-      context.range(context.input(i).elements(), 1, [=](const TileContext& tile, int64_t from, int64_t to) {
-        ops::widen(dtype, tile.input<uint16_t>(i) + from, reinterpret_cast<float*>(tile.shared + begin[i]) + from,
-                   static_cast<size_t>(to - from));
-      });
-    }
+    operands.add_widening(context);
     context.phase(static_cast<int64_t>(plan.weight_block_count), 1000, [=](const TileContext& tile) {
       const auto block = static_cast<size_t>(tile.tile);
-      pack_conv_weights(plan, reinterpret_cast<const float*>(tile.shared + begin[1]),
-                        reinterpret_cast<float*>(tile.shared + gathered), block, block + 1);
+      pack_conv_weights(plan, operands.input(tile, 1), reinterpret_cast<float*>(tile.shared + packed), block,
+                        block + 1);
     });
-    add_phases(context, plan, [=](const TileContext& tile) {
-      const auto floats = [&](size_t offset) { return reinterpret_cast<float*>(tile.shared + offset); };
-      return Operands{floats(begin[0]), floats(gathered), has_bias ? floats(begin[2]) : nullptr,
-                      nullptr,          floats(begin[3]), tile.shared,
+    add_phases(context, plan, [=, has_bias = context.has_input(2)](const TileContext& tile) {
+      return Operands{operands.input(tile, 0),
+                      reinterpret_cast<const float*>(tile.shared + packed),
+                      has_bias ? operands.input(tile, 2) : nullptr,
+                      nullptr,
+                      operands.output(tile),
+                      tile.shared,
                       tile.scratch};
     });
-    context.range(context.output(0).elements(), 1, [=](const TileContext& tile, int64_t from, int64_t to) {
-      ops::narrow(dtype, reinterpret_cast<const float*>(tile.shared + begin[3]) + from, tile.output<uint16_t>(0) + from,
-                  static_cast<size_t>(to - from));
-    });
+    operands.add_narrowing(context);
   }
 
   void plan_general(PlanContext& context) const {

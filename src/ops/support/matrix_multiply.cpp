@@ -9,7 +9,7 @@
 #include "base/checked.h"
 #include "base/dispatch_dtype.h"
 #include "kernels/gemm/split_gemm.h"
-#include "ops/support/elementwise.h"
+#include "ops/support/wide_operands.h"
 
 namespace onnxrun::ops {
 namespace {
@@ -19,37 +19,31 @@ constexpr double kNanosecondsPerWeight = 0.1;  // read from far caches
 constexpr double kNanosecondsPerSplitMultiply = 0.006;
 constexpr double kNanosecondsPerSplit = 150;  // of 32 x 32 numbers
 
-// Where the tiles find operands that do not lie where the inputs do, in the step's shared memory.
-struct Copies {
-  bool widened = false;  // 16-bit operands as floats
-  size_t a = 0, b = 0, bias = 0, c = 0;
-  size_t packed = 0;  // packed matrices, where B is no constant
-  size_t parts = 0;   // of A, for a split product
-};
-
 // A product's operands, where a tile finds them.
 template <class T>
 struct ProductOperands {
   MatrixMultiply product;
-  Copies copies;
-  const T* constant = nullptr;  // packed matrices, where B is one
-  size_t packed_size = 0;       // elements of each
-  std::vector<size_t> matrix;   // of each product
+  WideOperands<T> wide;             // 16-bit operands as floats
+  const T* constant = nullptr;      // packed matrices, where B is one
+  size_t packed = 0;                // where it is none: their place in the step's shared memory
+  size_t parts = 0;                 // place of the parts of A, for a split product
+  size_t packed_size = 0;           // elements of each packed matrix
+  std::vector<size_t> matrix = {};  // of each product
 
   GemmArgsOf<T> operator()(const TileContext& tile, size_t index) const {
-    const auto at = [&](size_t byte) { return reinterpret_cast<T*>(tile.shared + byte); };
+    const T* packed_b = constant ? constant : reinterpret_cast<const T*>(tile.shared + packed);
     const size_t output = index * product.m * product.n;
     GemmArgsOf<T> args;
     args.m = product.m;
     args.n = product.n;
     args.k = product.k;
-    args.a = (copies.widened ? at(copies.a) : tile.input<T>(0)) + product.a_offsets[index];
+    args.a = wide.input(tile, 0) + product.a_offsets[index];
     args.a_row_stride = product.a_row_stride;
     args.a_col_stride = product.a_col_stride;
-    args.packed_b = (constant ? constant : at(copies.packed)) + matrix[index] * packed_size;
-    args.c = (copies.widened ? at(copies.c) : tile.output<T>(0)) + output;
+    args.packed_b = packed_b + matrix[index] * packed_size;
+    args.c = wide.output(tile) + output;
     args.c_row_stride = static_cast<ptrdiff_t>(product.n);
-    if (product.bias) args.epilogue.bias = copies.widened ? at(copies.bias) : tile.input<T>(*product.bias);
+    if (product.bias) args.epilogue.bias = wide.input(tile, *product.bias);
     if (product.residual) args.epilogue.residual = tile.input<T>(*product.residual) + output;
     args.epilogue.residual_row_stride = static_cast<ptrdiff_t>(product.n);
     args.epilogue.steps = product.steps.data();
@@ -70,36 +64,35 @@ class PackedProduct {
   }
 
   void plan() {
-    const DType dtype = context_.input(0).dtype;
-    copies_.widened = std::is_same_v<T, float> && dtype != DType::float32;
-    size_t shared = 0;
-    const auto reserve = [&](size_t elements) {
-      const size_t begin = shared;
-      shared = align_up(shared + elements * sizeof(T), kAlignment);
-      return begin;
-    };
-    const bool is_constant = context_.constant(1) && !copies_.widened;
-    if (copies_.widened) {
-      copies_.a = reserve(elements(0));
-      copies_.b = reserve(elements(1));
-      if (product_.bias) copies_.bias = reserve(elements(*product_.bias));
-      copies_.c = reserve(static_cast<size_t>(context_.output(0).elements()));
-    }
-    if (!is_constant) copies_.packed = reserve(packed_size_ * matrices_.size());
+    const bool is_constant = context_.constant(1) && context_.input(1).dtype == kDTypeOf<T>;
     const SplitGemmKernels* split = split_kernels();
     const SplitGemmPlan split_plan =
         split ? plan_split_gemm(product_.m, product_.n, product_.k, kernel_.nr) : SplitGemmPlan{};
-    copies_.parts = reserve(split_plan.shared_bytes / sizeof(T));
+    std::vector<size_t> inputs = {0, 1};
+    if (product_.bias) inputs.push_back(*product_.bias);
+    size_t shared = 0;
+    ProductOperands<T> operands = {.product = product_, .wide = WideOperands<T>(context_, inputs, shared)};
+    const auto reserve = [&](size_t bytes) {
+      const size_t begin = align_up(shared, kAlignment);
+      shared = begin + bytes;
+      return begin;
+    };
+    operands.packed_size = packed_size_;
+    operands.matrix = matrix_of_product();
+    if (!is_constant) operands.packed = reserve(packed_size_ * matrices_.size() * sizeof(T));
+    operands.parts = reserve(split_plan.shared_bytes);
     context_.share(shared);
-    if (copies_.widened) add_widening(dtype);
-    const T* packed = is_constant ? pack_constant() : nullptr;
-    if (!packed) add_packing();
-    const ProductOperands<T> operands = {product_, copies_, packed, packed_size_, matrix_of_product()};
+    operands.wide.add_widening(context_);
+    if (is_constant) {
+      operands.constant = pack_constant();
+    } else {
+      add_packing(operands);
+    }
     if constexpr (std::is_same_v<T, float>) {
       if (split) add_split_products(*split, split_plan, operands);
     }
     if (!split) add_products(operands);
-    if (copies_.widened) add_narrowing(dtype);
+    operands.wide.add_narrowing(context_);
     context_.flush_denormals();
     std::string& implementation = context_.result().implementation;
     if (implementation.empty()) implementation = "packed";
@@ -107,28 +100,6 @@ class PackedProduct {
   }
 
  private:
-  size_t elements(size_t i) const { return static_cast<size_t>(context_.input(i).elements()); }
-
-  void add_widening(DType dtype) {
-    const std::pair<size_t, size_t> inputs[] = {
-        {0, copies_.a}, {1, copies_.b}, {product_.bias.value_or(0), copies_.bias}};
-    for (size_t k = 0; k < (product_.bias ? 3U : 2U); ++k) {
-      const auto [i, begin_byte] = inputs[k];
-      context_.range(context_.input(i).elements(), 1, [=](const TileContext& tile, int64_t begin, int64_t end) {
-        widen(dtype, tile.input<uint16_t>(i) + begin, reinterpret_cast<float*>(tile.shared + begin_byte) + begin,
-              static_cast<size_t>(end - begin));
-      });
-    }
-  }
-
-  void add_narrowing(DType dtype) {
-    const size_t begin_byte = copies_.c;
-    context_.range(context_.output(0).elements(), 1, [=](const TileContext& tile, int64_t begin, int64_t end) {
-      narrow(dtype, reinterpret_cast<const float*>(tile.shared + begin_byte) + begin, tile.output<uint16_t>(0) + begin,
-             static_cast<size_t>(end - begin));
-    });
-  }
-
   static void pack(const GemmKernelsOf<T>& kernel, const MatrixMultiply& product, const T* b, size_t panel_begin,
                    size_t panel_end, T* dst) {
     kernel.pack_b(b, product.b_row_stride, product.b_col_stride, product.k, product.n, panel_begin, panel_end, dst);
@@ -144,7 +115,7 @@ class PackedProduct {
     for (const size_t offset : matrices_) format += " " + std::to_string(offset);
     constexpr size_t kPanels = 8;  // of a unit
     const size_t panels = kernel_.panel_count(product_.n);
-    const size_t units = (panels + kPanels - 1) / kPanels;
+    const size_t units = ceil_div(panels, kPanels);
     auto pack_units = [kernel = &kernel_, product = product_, matrices = matrices_, size = packed_size_, panels, units](
                           const Tensor& tensor, std::byte* dst, size_t begin, size_t end) {
       for (size_t unit = begin; unit < end; ++unit) {
@@ -158,18 +129,16 @@ class PackedProduct {
                                                             {units * matrices_.size(), std::move(pack_units)}));
   }
 
-  void add_packing() {
+  void add_packing(const ProductOperands<T>& operands) {
     const auto panels = static_cast<int64_t>(kernel_.panel_count(product_.n));
     const double cost = static_cast<double>(product_.k) * kernel_.nr * 0.3;
     context_.phase(panels * static_cast<int64_t>(matrices_.size()), cost,
-                   [=, this_kernel = &kernel_, product = product_, matrices = matrices_, copies = copies_,
-                    size = packed_size_](const TileContext& tile) {
+                   [=, this_kernel = &kernel_, matrices = matrices_](const TileContext& tile) {
                      const auto matrix = static_cast<size_t>(tile.tile / panels);
                      const auto panel = static_cast<size_t>(tile.tile % panels);
-                     const T* b =
-                         copies.widened ? reinterpret_cast<const T*>(tile.shared + copies.b) : tile.input<T>(1);
-                     pack(*this_kernel, product, b + matrices[matrix], panel, panel + 1,
-                          reinterpret_cast<T*>(tile.shared + copies.packed) + matrix * size);
+                     pack(*this_kernel, operands.product, operands.wide.input(tile, 1) + matrices[matrix], panel,
+                          panel + 1,
+                          reinterpret_cast<T*>(tile.shared + operands.packed) + matrix * operands.packed_size);
                    });
   }
 
@@ -212,7 +181,7 @@ class PackedProduct {
       const size_t end = std::min(product_.m, row + plan.chunk_rows);
       const auto args_of = [=, dense = &kernel_, epilogue_row = epilogue_row_f32()](const TileContext& tile) {
         return SplitGemmArgs{
-            operands(tile, 0), dense, epilogue_row, row, end, plan.parts(tile.shared + operands.copies.parts)};
+            operands(tile, 0), dense, epilogue_row, row, end, plan.parts(tile.shared + operands.parts)};
       };
       const size_t items = ceil_div(end - row, kSplitRows) * ceil_div(product_.k, kSplitDepth);
       context_.range(static_cast<int64_t>(items), kNanosecondsPerSplit,
@@ -238,7 +207,6 @@ class PackedProduct {
   const GemmKernelsOf<T>& kernel_;
   std::vector<size_t> matrices_;
   size_t packed_size_ = 0;  // elements of a packed matrix
-  Copies copies_;
 };
 
 template <class T>
