@@ -35,14 +35,8 @@ void run_gemm(benchmark::State& state, size_t copies) {
     packed.emplace_back(packed_size);
     kernels.pack_b(x.b.get(), static_cast<ptrdiff_t>(x.n), 1, x.k, x.n, 0, kernels.panel_count(x.n), packed[i].get());
   }
-  GemmArgs args;
-  args.m = x.m;
-  args.n = x.n;
-  args.k = x.k;
-  args.a = x.a.get();
-  args.a_row_stride = static_cast<ptrdiff_t>(x.k);
-  args.c = x.c.get();
-  args.c_row_stride = static_cast<ptrdiff_t>(x.n);
+  GemmArgs args{
+      x.m, x.n, x.k, x.a.get(), static_cast<ptrdiff_t>(x.k), 1, nullptr, x.c.get(), static_cast<ptrdiff_t>(x.n), {}};
   const GemmTiling tiling = gemm_tiling(x.m, x.n, x.k, kernels.mr, kernels.nr);
   size_t next = 0;
   for ([[maybe_unused]] auto _ : state) {
@@ -65,15 +59,7 @@ void register_tile(benchmark::State& state) {
   const size_t k = static_cast<size_t>(state.range(0));
   const size_t m = static_cast<size_t>(kernels.mr), n = static_cast<size_t>(kernels.nr);
   const Floats a(m * k), b(k * n), c(m * n);
-  GemmArgs args;
-  args.m = m;
-  args.n = n;
-  args.k = k;
-  args.a = a.get();
-  args.a_row_stride = static_cast<ptrdiff_t>(k);
-  args.packed_b = b.get();
-  args.c = c.get();
-  args.c_row_stride = static_cast<ptrdiff_t>(n);
+  const GemmArgs args{m, n, k, a.get(), static_cast<ptrdiff_t>(k), 1, b.get(), c.get(), static_cast<ptrdiff_t>(n), {}};
   for ([[maybe_unused]] auto _ : state) {
     kernels.run(args, 0, m, 0, 1);
     benchmark::ClobberMemory();

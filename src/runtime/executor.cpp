@@ -222,13 +222,9 @@ void execute(const Program& program, const SegmentPlan& plan, RunState& state) {
              "; inputs: " + describe_operands(program.graph(), step, state);
     };
     try {
-      if (state.on_step) {
-        const auto begin = std::chrono::steady_clock::now();
-        run_step(program, step, state, table + step.table_begin);
-        state.on_step(step, begin, std::chrono::steady_clock::now());
-      } else {
-        run_step(program, step, state, table + step.table_begin);
-      }
+      const auto begin = state.on_step ? std::chrono::steady_clock::now() : RunState::Time();
+      run_step(program, step, state, table + step.table_begin);
+      if (state.on_step) state.on_step(step, begin, std::chrono::steady_clock::now());
     } catch (const Error& error) {
       throw Error(error.code(), place(error.what()));
     } catch (const std::bad_alloc&) {

@@ -91,15 +91,8 @@ Measured make_gemm(size_t m, size_t n, size_t k) {
   const Floats a(m * k), b(k * n), c(m * n), packed(kernels.packed_b_size(k, n));
   kernels.pack_b(b.get(), static_cast<ptrdiff_t>(n), 1, k, n, 0, kernels.panel_count(n), packed.get());
   const auto run = [=, &kernels] {
-    GemmArgs args;
-    args.m = m;
-    args.n = n;
-    args.k = k;
-    args.a = a.get();
-    args.a_row_stride = static_cast<ptrdiff_t>(k);
-    args.packed_b = packed.get();
-    args.c = c.get();
-    args.c_row_stride = static_cast<ptrdiff_t>(n);
+    const GemmArgs args{
+        m, n, k, a.get(), static_cast<ptrdiff_t>(k), 1, packed.get(), c.get(), static_cast<ptrdiff_t>(n), {}};
     const GemmTiling tiling = gemm_tiling(m, n, k, kernels.mr, kernels.nr);
     for (size_t tile = 0; tile < tiling.tile_count(); ++tile) run_gemm_tile(kernels, args, tiling, tile);
   };

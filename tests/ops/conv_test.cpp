@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "onnxrun/session.h"
+#include "support/index.h"
 #include "support/op_tester.h"
 
 namespace onnxrun {
@@ -12,15 +13,6 @@ struct Window {
   std::vector<int64_t> strides, dilations, pads;  // pads: at the beginning
   int64_t group = 1;
 };
-
-// The next index of `extents`; false behind the last.
-bool advance(std::vector<int64_t>& index, const std::vector<int64_t>& extents) {
-  for (size_t axis = index.size(); axis-- > 0;) {
-    if (++index[axis] < extents[axis]) return true;
-    index[axis] = 0;
-  }
-  return false;
-}
 
 // The formula of the specification, output by output, in double.
 std::vector<double> reference(const Tensor& x, const Tensor& w, const Tensor& bias, const Window& window,

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "support/index.h"
 #include "support/op_tester.h"
 
 namespace onnxrun {
@@ -11,15 +12,6 @@ struct Window {
   std::vector<int64_t> kernel, strides, dilations, pads;  // pads: at the beginning
   int64_t group = 1;
 };
-
-// The next index of `extents`; false behind the last.
-bool advance(std::vector<int64_t>& index, const std::vector<int64_t>& extents) {
-  for (size_t axis = index.size(); axis-- > 0;) {
-    if (++index[axis] < extents[axis]) return true;
-    index[axis] = 0;
-  }
-  return false;
-}
 
 // Every product of an input element and a weight, added at input * stride + tap * dilation - pad.
 Tensor reference(DType dtype, const Tensor& x, const Tensor& w, const Tensor& bias, const Window& window,

@@ -29,8 +29,8 @@ struct GemmKernelsOf {
   int mr = 0;  // rows of a register tile
   int nr = 0;  // columns of a register tile and of a panel
   // Writes panels [panel_begin, panel_end) of B[K, N], element (p, j) at b[p * row_stride + j * col_stride], b at any
-  // address, to dst
-  // (the beginning of the whole packed matrix): [ceil(N / nr)][K][nr], the last panel filled up with zeros.
+  // address, to dst (the beginning of the whole packed matrix): [ceil(N / nr)][K][nr], the last panel filled up with
+  // zeros.
   void (*pack_b)(const T* b, ptrdiff_t row_stride, ptrdiff_t col_stride, size_t k, size_t n, size_t panel_begin,
                  size_t panel_end, T* dst) noexcept = nullptr;
   // Computes rows [m_begin, m_end) of the columns of panels [panel_begin, panel_end).

@@ -61,18 +61,15 @@ void pack_b(const T* b, ptrdiff_t row_stride, ptrdiff_t col_stride, size_t k, si
   constexpr size_t kColumns = kPanelColumns<T>;
   const auto src = [&](size_t panel) { return b + static_cast<ptrdiff_t>(panel * kColumns) * col_stride; };
   const size_t whole_end = smaller(panel_end, n / kColumns);
-  size_t panel = panel_begin;
-  if (col_stride == 1) {
-    // Stretches of rows for all panels, so that neighbouring columns are read together.
-    constexpr size_t kRowsAtOnce = 32;
-    for (size_t p = 0; p < k; p += kRowsAtOnce) {
-      for (panel = panel_begin; panel < whole_end; ++panel) {
-        pack_rows(src(panel), row_stride, p, smaller(k, p + kRowsAtOnce), dst + panel * kColumns * k);
-      }
+  // Stretches of rows for all panels, so that neighbouring columns are read together.
+  constexpr size_t kRowsAtOnce = 32;
+  for (size_t p = 0; col_stride == 1 && p < k; p += kRowsAtOnce) {
+    for (size_t panel = panel_begin; panel < whole_end; ++panel) {
+      pack_rows(src(panel), row_stride, p, smaller(k, p + kRowsAtOnce), dst + panel * kColumns * k);
     }
-    panel = panel_begin < whole_end ? whole_end : panel_begin;
   }
-  for (; panel < panel_end; ++panel) {
+  for (size_t panel = panel_begin; panel < panel_end; ++panel) {
+    if (col_stride == 1 && panel < whole_end) continue;
     T* to = dst + panel * kColumns * k;
     if constexpr (sizeof(T) == sizeof(float)) {
       if (row_stride == 1 && panel < whole_end) {

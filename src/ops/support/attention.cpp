@@ -120,8 +120,6 @@ class Planner {
         layout_(attention.layout ? *attention.layout : layout_of(context, attention)),
         q_type_(context.input(0).dtype),
         y_type_(context.output(0).dtype),
-        q_(layout_.q),
-        y_(layout_.y),
         key_(source(context, 1, layout_.k, layout_.head_size, attention.past_key)),
         value_(source(context, 2, layout_.v, layout_.v_head_size, attention.past_value)),
         batch_(layout_.batch),
@@ -315,7 +313,7 @@ class Planner {
     auto* q = reinterpret_cast<float*>(tile.scratch + q_at_);
     auto* y = reinterpret_cast<float*>(tile.scratch + y_at_);
     for (int64_t r = 0; r < direct_rows_; ++r) {
-      const float* src = tile.input<float>(0) + q_.at(b, first_head + r / queries_, r % queries_);
+      const float* src = tile.input<float>(0) + layout_.q.at(b, first_head + r / queries_, r % queries_);
       row_kernels().scale_shift(src, q + r * head_size_, static_cast<size_t>(head_size_),
                                 static_cast<float>(attention_.scale), 0);
     }
@@ -336,7 +334,7 @@ class Planner {
                  });
     for (int64_t r = 0; r < direct_rows_; ++r) {
       std::copy_n(y + r * value_.size, value_.size,
-                  tile.output<float>(0) + y_.at(b, first_head + r / queries_, r % queries_));
+                  tile.output<float>(0) + layout_.y.at(b, first_head + r / queries_, r % queries_));
     }
   }
 
@@ -347,13 +345,13 @@ class Planner {
     const int64_t kv_head = b * attention_.kv_heads + h / (attention_.q_heads / attention_.kv_heads);
     const int64_t count = std::min(block_, queries_ - first);
     C* scores = reinterpret_cast<C*>(tile.scratch);
-    const int64_t q_begin = q_.at(b, h, first);
+    const int64_t q_begin = layout_.q.at(b, h, first);
     const C* q = tile.input<C>(0) + q_begin;
-    int64_t q_stride = q_.row;
+    int64_t q_stride = layout_.q.row;
     if (q_type_ != kDTypeOf<C>) {
       C* wide = reinterpret_cast<C*>(tile.scratch + q_at_);
       for (int64_t i = 0; i < count; ++i) {
-        load_floats(q_type_, tile.input(0), q_begin + i * q_.row, head_size_, wide + i * head_size_);
+        load_floats(q_type_, tile.input(0), q_begin + i * layout_.q.row, head_size_, wide + i * head_size_);
       }
       q = wide;
       q_stride = head_size_;
@@ -367,12 +365,12 @@ class Planner {
       finish_row(tile, b, h, first + i, {all.begin, chunk_end}, scores + i * stride_);
     }
     const bool converts = y_type_ != kDTypeOf<C>;
-    const int64_t y_begin = y_.at(b, h, first);
+    const int64_t y_begin = layout_.y.at(b, h, first);
     C* y = converts ? reinterpret_cast<C*>(tile.scratch + y_at_) : tile.output<C>(0) + y_begin;
     kernel_.weigh(scores, stride_, count, packed(tile, kv_head), all.begin, all.end, y,
-                  converts ? value_.size : y_.row);
+                  converts ? value_.size : layout_.y.row);
     for (int64_t i = 0; converts && i < count; ++i) {
-      store_floats(y_type_, y + i * value_.size, tile.output(0), y_begin + i * y_.row, value_.size);
+      store_floats(y_type_, y + i * value_.size, tile.output(0), y_begin + i * layout_.y.row, value_.size);
     }
   }
 
@@ -407,7 +405,6 @@ class Planner {
   Attention attention_;
   AttentionLayout layout_;
   DType q_type_, y_type_, score_type_ = DType::undefined;
-  HeadLayout q_, y_;
   HeadSource key_, value_;
   int64_t batch_, queries_, keys_, head_size_;
   AttentionKernel<C> kernel_;
