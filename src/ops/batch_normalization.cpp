@@ -49,6 +49,7 @@ class BatchNormalization : public Operator {
     const int64_t inner = spatial_ && x.rank() > 2 ? x.elements(2, x.rank()) : 1;
     context.share(static_cast<size_t>(2 * channels) * sizeof(double));
     dispatch_dtype<FloatTypes>(context.input(0).dtype, [&]<class T>() {
+      using Factor = std::conditional_t<std::is_same_v<T, float>, float, double>;
       const auto read = [](const TileContext& tile, size_t i, DType dtype, int64_t at) {
         double value = 0;
         dispatch_dtype<FloatTypes>(dtype, [&]<class S>() { value = static_cast<double>(tile.input<S>(i)[at]); });
@@ -60,7 +61,8 @@ class BatchNormalization : public Operator {
       context.range(
           channels, training_ ? static_cast<double>(outer * inner) * 3 : 20,
           [=, this](const TileContext& tile, int64_t begin, int64_t end) {
-            auto* factors = reinterpret_cast<double*>(tile.shared);
+            auto* scale = reinterpret_cast<Factor*>(tile.shared);
+            Factor* shift = scale + channels;
             for (int64_t c = begin; c < end; ++c) {
               double mean = read(tile, 3, mean_type, c);
               double variance = read(tile, 4, mean_type, c);
@@ -78,24 +80,27 @@ class BatchNormalization : public Operator {
                 });
               }
               const double factor = read(tile, 1, scale_type, c) / std::sqrt(variance + static_cast<double>(epsilon_));
-              factors[2 * c] = factor;
-              factors[2 * c + 1] = read(tile, 2, scale_type, c) - mean * factor;
+              scale[c] = static_cast<Factor>(factor);
+              shift[c] = static_cast<Factor>(read(tile, 2, scale_type, c) - mean * factor);
             }
           });
       context.in_place(0, 0);
+      if constexpr (std::is_same_v<T, float>) {
+        if (inner == 1) return plan_rows(context, outer, channels);
+      }
       context.range(outer * channels, static_cast<double>(inner) * 0.2 + 5,
                     [=](const TileContext& tile, int64_t begin, int64_t end) {
-                      const auto* factors = reinterpret_cast<const double*>(tile.shared);
+                      const auto* scale = reinterpret_cast<const Factor*>(tile.shared);
+                      const Factor* shift = scale + channels;
                       for (int64_t map = begin; map < end; ++map) {
-                        const double* factor = factors + 2 * (map % channels);
+                        const int64_t c = map % channels;
                         const T* src = tile.input<T>(0) + map * inner;
                         T* dst = tile.output<T>(0) + map * inner;
                         if constexpr (std::is_same_v<T, float>) {
-                          row_kernels().scale_shift(src, dst, static_cast<size_t>(inner), static_cast<float>(factor[0]),
-                                                    static_cast<float>(factor[1]));
+                          row_kernels().scale_shift(src, dst, static_cast<size_t>(inner), scale[c], shift[c]);
                         } else {
                           for (int64_t i = 0; i < inner; ++i)
-                            dst[i] = static_cast<T>(static_cast<double>(src[i]) * factor[0] + factor[1]);
+                            dst[i] = static_cast<T>(static_cast<double>(src[i]) * scale[c] + shift[c]);
                         }
                       }
                     });
@@ -103,6 +108,19 @@ class BatchNormalization : public Operator {
   }
 
  private:
+  // Channels side by side.
+  static void plan_rows(PlanContext& context, int64_t rows, int64_t channels) {
+    context.range(rows, static_cast<double>(channels) * 0.2 + 5,
+                  [=](const TileContext& tile, int64_t begin, int64_t end) {
+                    const auto* scale = reinterpret_cast<const float*>(tile.shared);
+                    for (int64_t row = begin; row < end; ++row) {
+                      row_kernels().scale_shift_each(tile.input<float>(0) + row * channels,
+                                                     tile.output<float>(0) + row * channels,
+                                                     static_cast<size_t>(channels), scale, scale + channels);
+                    }
+                  });
+  }
+
   // The mean and the variance of channel c over the batch.
   template <class T>
   static void measure(const T* x, int64_t outer, int64_t channels, int64_t inner, int64_t c, double& mean,

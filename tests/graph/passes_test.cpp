@@ -59,6 +59,16 @@ TEST(Passes, DeadNodesAndNoOpsGo) {
   EXPECT_EQ(session.steps().size(), 1U);
 }
 
+TEST(Passes, ATrainingDropoutThatDropsNothingGoes) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"2"}).constant("training", scalar(true));
+  builder.main.constant("none", floats({}, {0})).constant("half", floats({}, {0.5F}));
+  builder.main.node("Dropout", {"x", "none", "training"}, {"same"})
+      .node("Dropout", {"same", "half", "training"}, {"r"});
+  builder.main.node("Relu", {"r"}, {"y"}).output("y");
+  EXPECT_EQ(changes(checked_session(builder), "remove_no_ops"), 1);
+}
+
 TEST(Passes, AConstantConditionTakesItsBranch) {
   ModelBuilder::Body then_branch;
   then_branch.node("Neg", {"x"}, {"t"}).output("t");

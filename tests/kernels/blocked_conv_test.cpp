@@ -229,6 +229,25 @@ TEST_P(BlockedConvTest, WinogradOnMapsOfAllSizes) {
   check_winograd(square(96, 160, 28, 3, 1, 1));  // parts and panels are shared
 }
 
+TEST_P(BlockedConvTest, WinogradOfDilatedKernels) {
+  const auto dilated = [](size_t size, size_t rows, size_t columns) {
+    ConvShape s = square(20, 34, size, 3);
+    s.dilation[1] = s.pad_begin[1] = s.pad_end[1] = rows;
+    s.dilation[2] = s.pad_begin[2] = s.pad_end[2] = columns;
+    return s;
+  };
+  for (const size_t dilation : {2, 3, 5}) check_winograd(dilated(17, dilation, dilation));
+  check_winograd(dilated(14, 1, 4), {{EpilogueKind::tanh}, {EpilogueKind::add_residual}});
+  check_winograd(dilated(14, 4, 1), {{EpilogueKind::add_residual}, {EpilogueKind::tanh}});
+  check_winograd(dilated(9, 12, 12));  // patches behind the map
+  ConvShape s = dilated(25, 2, 3);
+  s.pad_begin[1] = s.pad_end[2] = 1;
+  s.batch = 2;
+  check_winograd(s);
+  EXPECT_EQ(winograd_tile(dilated(28, 2, 2)), 4U);
+  EXPECT_EQ(winograd_tile(dilated(28, 24, 24)), 0U) << "few taps read the map";
+}
+
 TEST_P(BlockedConvTest, WinogradEpilogues) {
   const ConvShape s = square(16, 21, 9, 3, 1, 1);
   check_winograd(s, {{EpilogueKind::add_residual}, {EpilogueKind::relu}});

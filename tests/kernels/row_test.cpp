@@ -107,6 +107,11 @@ TEST_P(RowTest, ReducesAndScales) {
       most = larger(most, src[i]);
       EXPECT_NEAR(dst[i], static_cast<double>(src[i]) * 1.25 - 0.5, 1e-6) << n << " " << i;
     }
+    const auto scale = row(n, 4), shift = row(n, 5);
+    row_kernels().scale_shift_each(src.data(), dst.data(), n, scale.data(), shift.data());
+    for (size_t i = 0; i < n; ++i) {
+      EXPECT_NEAR(dst[i], static_cast<double>(src[i]) * scale[i] + shift[i], 1e-5) << n << " " << i;
+    }
     EXPECT_EQ(dst[n], kGuard);
     EXPECT_NEAR(row_kernels().sum(src.data(), n), sum, 1e-5) << n;
     expect_same(row_kernels().max(src.data(), n), most, "max", n, 0);

@@ -15,11 +15,14 @@ bool is_false_constant(const Graph& graph, ValueId id) {
          !constant->tensor.values<bool>()[0];
 }
 
-// Dropout passes its input on unless training_mode (an input since version 12, an attribute is_test before 7) is set.
+// Dropout passes its input on unless training_mode (an input since version 12, an attribute is_test before 7) is set,
+// and even then if its ratio is zero.
 bool is_inference_dropout(const Graph& graph, const Node& node) {
   if (mask_is_wanted(node)) return false;
   if (node.entry->since >= 12) {
-    return node.inputs.size() < 3 || node.inputs[2] == kNoValue || is_false_constant(graph, node.inputs[2]);
+    if (node.inputs.size() < 3 || node.inputs[2] == kNoValue || is_false_constant(graph, node.inputs[2])) return true;
+    float ratio = 1;
+    return read_scalar(graph, node.inputs[1], ratio) && ratio == 0;
   }
   if (node.entry->since >= 7) return true;
   return integer_attribute(node, "is_test", 0) != 0;

@@ -291,6 +291,7 @@ class TileRun {
     for (size_t panel = panel_begin; panel < panel_end; ++panel) {
       const size_t vectors = std::min(kVectors, plan_.out_blocks - panel * kVectors);
       begin_panel(panel, vectors, calls);
+      tile_.src_ahead = panel == panel_begin ? source_ahead() : 0;
       for (size_t row = row_begin; row < row_end;) {
         const size_t rows = plan_.paired && row + 1 < row_end ? 2 : 1;
         run_rows(src + source_offset(row) - source_offset(row_begin), row, rows, vectors);
@@ -363,6 +364,14 @@ class TileRun {
       epilogue_row_(panel_dst_ + at, panel_residual_ ? panel_residual_ + at : nullptr, floats, epilogue_.steps + done,
                     epilogue_.step_count - done);
     }
+  }
+
+  // The first panel brings the source in: some calls further, or the next rows.
+  ptrdiff_t source_ahead() const {
+    constexpr size_t kCalls = 4;
+    const auto& source = plan_.source;
+    return static_cast<ptrdiff_t>(plan_.merged ? kCalls * plan_.pixels.front() * plan_.src_block
+                                               : source.output_row * source.row_floats * (plan_.paired ? 2 : 1));
   }
 
   // The last calls of a panel bring in the next one, evenly.

@@ -20,6 +20,7 @@ struct BlockedTile {
   const float* src = nullptr;  // what tap offset 0 reads for the first pixel
   ptrdiff_t src_row_step = 0;  // to the second row
   ptrdiff_t src_block_step = 0;
+  ptrdiff_t src_ahead = 0;  // from a tap's source to what another call reads with it and is brought in meanwhile
   const BlockedTap* taps = nullptr;
   const BlockedTap* taps_end = nullptr;
   size_t channel_blocks = 0;

@@ -57,7 +57,6 @@ void blocked_tile(const BlockedTile& t) noexcept {
         Vec<float> wv[kVectors];
         ONNXRUN_UNROLL
         for (int v = 0; v < kVectors; ++v) wv[v] = load(w + v * kWidth);
-        prefetch_l2(next);
         ONNXRUN_UNROLL
         for (int r = 0; r < kRows; ++r) {
           ONNXRUN_UNROLL
@@ -68,12 +67,30 @@ void blocked_tile(const BlockedTile& t) noexcept {
           }
         }
         w += kVectors * kWidth;
-        next += t.prefetch_step;
+      };
+      const auto bring_weights = [&](ptrdiff_t steps) ONNXRUN_INLINE_LAMBDA {
+        prefetch_l2(next);
+        next += steps * t.prefetch_step;
       };
       if constexpr (kPlain) {
+        bring_weights(1);
         multiply(0);
-      } else {
-        for (size_t c = 0; c < channels; ++c) multiply(c);
+        continue;
+      }
+      // Two channels at a time, with a line or two of the source of a later call.
+      constexpr size_t kLine = 64 / sizeof(float);
+      constexpr bool kTwoLines = static_cast<size_t>(kColumns * kStep) > (kStep / 2 + 1) * kLine;
+      size_t c = 0;
+      for (; c + 2 <= channels; c += 2) {
+        bring_weights(2);
+        prefetch_l2(x[0] + t.src_ahead + (kTwoLines ? c : c / 2) * kLine);
+        multiply(c);
+        if constexpr (kTwoLines) prefetch_l2(x[0] + t.src_ahead + (c + 1) * kLine);
+        multiply(c + 1);
+      }
+      if (c < channels) {
+        bring_weights(1);
+        multiply(c);
       }
     }
     src += t.src_block_step;

@@ -30,6 +30,25 @@ size_t plane_step(size_t floats) {
   return floats % kPage == 0 ? floats + kShift : floats;
 }
 
+WinogradGrid make_grid(const ConvShape& s, size_t m) {
+  const auto patches = [&](int axis) { return ceil_div(ceil_div(conv_output_extent(s, axis), s.dilation[axis]), m); };
+  return {s.dilation[1], s.dilation[2], patches(1), patches(2)};
+}
+
+// How often taps read the input along an axis, not its padding.
+double read_taps(const ConvShape& s, int axis) {
+  const size_t outputs = conv_output_extent(s, axis);
+  size_t count = 0;
+  for (size_t tap = 0; tap < s.kernel[axis]; ++tap) {
+    const size_t at = tap * s.dilation[axis];
+    const size_t first = s.pad_begin[axis] > at ? s.pad_begin[axis] - at : 0;
+    const size_t inside = s.input[axis] + s.pad_begin[axis];
+    const size_t last = inside > at ? std::min(outputs, inside - at) : 0;
+    if (last > first) count += last - first;
+  }
+  return static_cast<double>(count);
+}
+
 // One part of an image: its transformed input, and what becomes of it.
 class PartRun {
  public:
@@ -47,7 +66,7 @@ class PartRun {
     input.columns = s.input[2];
     input.pad_row = s.pad_begin[1];
     input.pad_column = s.pad_begin[2];
-    input.patch_columns = plan_.patch_columns;
+    input.grid = plan_.grid;
     input.begin = begin_;
     input.end = end_;
     input.dst_step = plan_.input_step;
@@ -94,6 +113,7 @@ class PartRun {
         const size_t count = (patches + call) / calls;  // nearly equal
         tile.src = transformed + point * plan_.input_step + patch * b;
         tile.dst = sums + point * plan_.sum_step + patch * b;
+        tile.src_ahead = static_cast<ptrdiff_t>(count * b);
         tiles.single[vectors - 1][count - 1](tile);
         tile.prefetch += tile.prefetch_step * static_cast<ptrdiff_t>(plan_.k);
         patch += count;
@@ -108,7 +128,7 @@ class PartRun {
     WinogradOutput output;
     output.src = sums;
     output.src_step = plan_.sum_step;
-    output.patch_columns = plan_.patch_columns;
+    output.grid = plan_.grid;
     output.begin = begin_;
     output.end = end_;
     output.dst = args_.dst + map;
@@ -135,18 +155,25 @@ size_t winograd_tile(const ConvShape& s) {
   constexpr size_t kMaxExpandedBytes = size_t{24} << 20;
   constexpr size_t kMinLarge = 20;  // outputs along an axis for m = 4
   constexpr size_t kMinSmall = 10;  // for m = 2
+  constexpr double kLeastGain = 1.5;
   const bool fits = s.group == 1 && s.input[0] == 1 && s.kernel[0] == 1 && s.pad_begin[0] + s.pad_end[0] == 0 &&
                     s.kernel[1] == kTap && s.kernel[2] == kTap && s.stride[1] == 1 && s.stride[2] == 1 &&
-                    s.dilation[1] == 1 && s.dilation[2] == 1 && s.in_channels >= 16 && s.out_channels >= 16;
+                    s.in_channels >= 16 && s.out_channels >= 16;
   if (!fits) return 0;
   const size_t rows = conv_output_extent(s, 1);
   const size_t columns = conv_output_extent(s, 2);
   const size_t weight_bytes = s.in_channels * s.out_channels * sizeof(float);
-  const auto allows = [&](size_t m, size_t least) {
-    return rows >= least && columns >= least && weight_bytes * (m + 2) * (m + 2) <= kMaxExpandedBytes;
+  const double direct = read_taps(s, 1) * read_taps(s, 2);
+  const auto multiplications = [&](size_t m) {
+    return static_cast<double>(make_grid(s, m).count() * (m + 2) * (m + 2));
   };
-  if (allows(4, kMinLarge)) return 4;
-  return allows(2, kMinSmall) ? 2 : 0;
+  const auto allows = [&](size_t m, size_t least) {
+    return rows >= least && columns >= least && weight_bytes * (m + 2) * (m + 2) <= kMaxExpandedBytes &&
+           multiplications(m) * kLeastGain <= direct;
+  };
+  const bool small = allows(2, kMinSmall);
+  if (allows(4, kMinLarge) && (!small || multiplications(4) < multiplications(2))) return 4;
+  return small ? 2 : 0;
 }
 
 WinogradPlan make_winograd_plan(const ConvShape& shape, size_t m) {
@@ -162,8 +189,8 @@ WinogradPlan make_winograd_plan(const ConvShape& shape, size_t m) {
   plan.k = plan.in_blocks * plan.block;
   plan.panel_count = ceil_div(plan.out_blocks, kVectors);
   plan.packed_weight_bytes = plan.points * plan.k * plan.out_blocks * plan.block * sizeof(float);
-  plan.patch_columns = ceil_div(plan.output[1], m);
-  plan.patch_count = ceil_div(plan.output[0], m) * plan.patch_columns;
+  plan.grid = make_grid(shape, m);
+  plan.patch_count = plan.grid.count();
   if (shape.batch == 0 || plan.patch_count == 0) return plan;
 
   const size_t patch_bytes = plan.points * plan.k * sizeof(float);

@@ -6,10 +6,22 @@ namespace onnxrun {
 
 struct WinogradKernels;
 
+// Where patches of m x m outputs lie: patch_rows x patch_columns for each remainder modulo the dilation, these along
+// the columns and then along the rows.
+struct WinogradGrid {
+  size_t row_step = 1, column_step = 1;  // the dilation
+  size_t patch_rows = 0, patch_columns = 0;
+
+  size_t count() const { return row_step * patch_rows * column_step * patch_columns; }
+};
+
 // 3x3 convolutions of stride 1 on channel-blocked maps by Winograd's minimal filtering F(m x m, 3 x 3), m = 2 or 4:
 // Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv 1509.09308. The points are 0, 1, -1,
 // infinity for m = 2; 0, +-sqrt(1/2), +-sqrt(2), infinity for m = 4, whose RMS error is 3 to 6 times that of the direct
 // sums. Weights are transformed in double. A pure function of shape and instruction set, like BlockedConvPlan.
+//
+// A dilated convolution is several ordinary ones, each on every dilation-th row and column: a patch then takes its rows
+// and columns that far apart.
 //
 // Either run_winograd_input transforms the whole input to a buffer that all workers see, tile by tile, before the tiles
 // of run_winograd, or those transform their part themselves.
@@ -29,15 +41,17 @@ struct WinogradPlan {
   size_t m = 0;       // outputs of a patch along an axis
   size_t points = 0;  // (m + 2)^2
   size_t in_blocks = 0, out_blocks = 0;
-  size_t k = 0;                               // input channels, whole blocks
-  size_t patch_columns = 0, patch_count = 0;  // of an image
-  size_t part_size = 0, part_count = 0;       // patches that are computed together
+  size_t k = 0;  // input channels, whole blocks
+  WinogradGrid grid;
+  size_t patch_count = 0;                // of an image
+  size_t part_size = 0, part_count = 0;  // patches that are computed together
   size_t panel_tile = 0, panel_tiles = 0;
   size_t input_step = 0, sum_step = 0;  // floats from one point's values to the next
 };
 
 // Whether Winograd is worth it: enough patches to share the weights of each point, which are more than the direct
-// convolution's; and not too many of these. Returns m, or 0.
+// convolution's; not too many of these; and far fewer multiplications than the taps that read the input, which few are
+// where the dilation is large. Returns m, or 0.
 size_t winograd_tile(const ConvShape& shape);
 
 WinogradPlan make_winograd_plan(const ConvShape& shape, size_t m);
@@ -56,7 +70,7 @@ struct WinogradInput {
   const float* src = nullptr;  // [rows, columns, block]
   size_t rows = 0, columns = 0;
   size_t pad_row = 0, pad_column = 0;
-  size_t patch_columns = 0;
+  WinogradGrid grid;
   size_t begin = 0, end = 0;
   float* dst = nullptr;  // [point][end - begin][block], points dst_step apart
   size_t dst_step = 0;
@@ -64,7 +78,7 @@ struct WinogradInput {
 struct WinogradOutput {
   const float* src = nullptr;  // [point][end - begin][block], points src_step apart
   size_t src_step = 0;
-  size_t patch_columns = 0;
+  WinogradGrid grid;
   size_t begin = 0, end = 0;
   float* dst = nullptr;  // [rows, columns, block]
   size_t rows = 0, columns = 0;

@@ -71,25 +71,43 @@ struct Transform<4> {
   }
 };
 
+// Where a patch begins, among the outputs.
+struct PatchOrigin {
+  size_t row, column;
+};
+ONNXRUN_INLINE PatchOrigin patch_origin(const WinogradGrid& grid, size_t patch, size_t m) noexcept {
+  const auto along = [m](size_t index, size_t patches, size_t step) {
+    return index / patches + index % patches * m * step;
+  };
+  const size_t columns = grid.patch_columns * grid.column_step;
+  return {along(patch / columns, grid.patch_rows, grid.row_step),
+          along(patch % columns, grid.patch_columns, grid.column_step)};
+}
+
 template <int kM>
 void transform_input(const WinogradInput& input) noexcept {
   constexpr int kSize = kM + 2;
+  const auto rows = static_cast<ptrdiff_t>(input.rows);
+  const auto columns = static_cast<ptrdiff_t>(input.columns);
+  const auto row_step = static_cast<ptrdiff_t>(input.grid.row_step);
+  const auto column_step = static_cast<ptrdiff_t>(input.grid.column_step);
   float* dst = input.dst;
   for (size_t patch = input.begin; patch < input.end; ++patch, dst += kWidth) {
-    const auto top = static_cast<ptrdiff_t>(patch / input.patch_columns * kM) - static_cast<ptrdiff_t>(input.pad_row);
-    const auto left =
-        static_cast<ptrdiff_t>(patch % input.patch_columns * kM) - static_cast<ptrdiff_t>(input.pad_column);
-    const auto rows = static_cast<ptrdiff_t>(input.rows);
-    const auto columns = static_cast<ptrdiff_t>(input.columns);
-    const bool inside = top >= 0 && left >= 0 && top + kSize <= rows && left + kSize <= columns;
+    const PatchOrigin origin = patch_origin(input.grid, patch, kM);
+    const auto top = static_cast<ptrdiff_t>(origin.row) - static_cast<ptrdiff_t>(input.pad_row);
+    const auto left = static_cast<ptrdiff_t>(origin.column) - static_cast<ptrdiff_t>(input.pad_column);
+    const bool inside =
+        top >= 0 && left >= 0 && top + (kSize - 1) * row_step < rows && left + (kSize - 1) * column_step < columns;
     const float* src = input.src + (top * columns + left) * static_cast<ptrdiff_t>(kWidth);
     V half[kSize][kSize];  // the columns transformed
     for (int j = 0; j < kSize; ++j) {
       V d[kSize];
       ONNXRUN_UNROLL
       for (int i = 0; i < kSize; ++i) {
-        const bool reads = inside || (top + i >= 0 && top + i < rows && left + j >= 0 && left + j < columns);
-        d[i] = reads ? load(src + (i * columns + j) * static_cast<ptrdiff_t>(kWidth)) : V(0.0f);
+        const ptrdiff_t row = top + i * row_step, column = left + j * column_step;
+        const bool reads = inside || (row >= 0 && row < rows && column >= 0 && column < columns);
+        d[i] =
+            reads ? load(src + (i * row_step * columns + j * column_step) * static_cast<ptrdiff_t>(kWidth)) : V(0.0f);
       }
       V v[kSize];
       Transform<kM>::input(d, v);
@@ -113,10 +131,13 @@ void transform_output(const WinogradOutput& output) noexcept {
     bias = output.bias_count >= kWidth ? load(output.bias) : load_partial(output.bias, output.bias_count);
   const float* src = output.src;
   for (size_t patch = output.begin; patch < output.end; ++patch, src += kWidth) {
-    const size_t top = patch / output.patch_columns * kM;
-    const size_t left = patch % output.patch_columns * kM;
-    const auto rows = static_cast<int>(output.rows - top < kM ? output.rows - top : kM);
-    const auto columns = static_cast<int>(output.columns - left < kM ? output.columns - left : kM);
+    const PatchOrigin origin = patch_origin(output.grid, patch, kM);
+    const auto within = [](size_t begin, size_t end, size_t step) {
+      const size_t count = begin < end ? (end - begin + step - 1) / step : 0;
+      return static_cast<int>(count < kM ? count : kM);
+    };
+    const int rows = within(origin.row, output.rows, output.grid.row_step);
+    const int columns = within(origin.column, output.columns, output.grid.column_step);
     V half[kM][kSize];
     for (int j = 0; j < kSize; ++j) {
       V s[kSize];
@@ -130,15 +151,20 @@ void transform_output(const WinogradOutput& output) noexcept {
     for (int i = 0; i < rows; ++i) {
       V y[kM];
       Transform<kM>::output(half[i], y);
-      const size_t at = ((top + static_cast<size_t>(i)) * output.columns + left) * kWidth;
+      const size_t row = origin.row + static_cast<size_t>(i) * output.grid.row_step;
+      const size_t first = (row * output.columns + origin.column) * kWidth;
       for (int j = 0; j < columns; ++j) {
+        const size_t at = first + static_cast<size_t>(j) * output.grid.column_step * kWidth;
         V x = y[j] + bias;
-        if (output.epilogue.add_residual) x += load(output.residual + at + static_cast<size_t>(j) * kWidth);
+        if (output.epilogue.add_residual) x += load(output.residual + at);
         activate(output.epilogue, [&](auto f) ONNXRUN_INLINE_LAMBDA { f(x); });
-        store(output.dst + at + static_cast<size_t>(j) * kWidth, x);
+        store(output.dst + at, x);
+        if (output.step_count > 0 && output.grid.column_step > 1) {
+          apply_epilogue_row(output.dst + at, advance(output.residual, at), kWidth, output.steps, output.step_count);
+        }
       }
-      if (output.step_count > 0) {
-        apply_epilogue_row(output.dst + at, advance(output.residual, at), static_cast<size_t>(columns) * kWidth,
+      if (output.step_count > 0 && output.grid.column_step == 1) {
+        apply_epilogue_row(output.dst + first, advance(output.residual, first), static_cast<size_t>(columns) * kWidth,
                            output.steps, output.step_count);
       }
     }

@@ -20,6 +20,8 @@ struct RowKernels {
   void (*square_sum_of_blocks)(const float* src, float* dst, size_t n, const float* shift) noexcept;
   // dst[i] = src[i] * scale + shift.
   void (*scale_shift)(const float* src, float* dst, size_t n, float scale, float shift) noexcept;
+  // The same with a scale and a shift for each element.
+  void (*scale_shift_each)(const float* src, float* dst, size_t n, const float* scale, const float* shift) noexcept;
   // The same for n vectors: each lane has its scale and its shift.
   void (*scale_shift_blocks)(const float* src, float* dst, size_t n, const float* scale, const float* shift) noexcept;
   // The sum of the row; its largest element, NaN if there is one, -inf for none.

@@ -77,6 +77,15 @@ void scale_shift(const float* src, float* dst, size_t n, float scale, float shif
   for (; i < n; i += kLane) store_partial(dst + i, fma(load_partial(src + i, n - i), VecF(scale), VecF(shift)), n - i);
 }
 
+void scale_shift_each(const float* src, float* dst, size_t n, const float* scale, const float* shift) noexcept {
+  size_t i = 0;
+  for (; i + kLane <= n; i += kLane) store(dst + i, fma(load(src + i), load(scale + i), load(shift + i)));
+  if (i == n) return;
+  const size_t left = n - i;
+  store_partial(dst + i, fma(load_partial(src + i, left), load_partial(scale + i, left), load_partial(shift + i, left)),
+                left);
+}
+
 void scale_shift_blocks(const float* src, float* dst, size_t n, const float* scale, const float* shift) noexcept {
   const VecF factor = load(scale);
   const VecF offset = load(shift);
@@ -139,7 +148,7 @@ float exp_sum(const float* src, float* dst, size_t n, float shift) noexcept {
 
 extern const RowKernels kRowKernels;
 constexpr RowKernels kRowKernels = {
-    max_strided,          add_strided, max_blocks,         add_blocks, sum_of_blocks, max_of_blocks,
-    square_sum_of_blocks, scale_shift, scale_shift_blocks, sum,        max,           exp_sum};
+    max_strided, add_strided,      max_blocks,         add_blocks, sum_of_blocks, max_of_blocks, square_sum_of_blocks,
+    scale_shift, scale_shift_each, scale_shift_blocks, sum,        max,           exp_sum};
 
 }  // namespace onnxrun::ONNXRUN_SIMD_NAMESPACE
