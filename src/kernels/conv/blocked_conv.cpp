@@ -127,7 +127,8 @@ void plan_taps(BlockedConvPlan& plan) {
 void plan_rows(BlockedConvPlan& plan) {
   const ConvShape& s = plan.shape;
   const size_t positions = plan.output[0] * plan.output[1] * plan.output[2];
-  const auto most = static_cast<size_t>(plan.kernels->pixels);
+  const bool two_vectors = plan.out_blocks > 1;
+  const auto most = static_cast<size_t>(two_vectors ? plan.kernels->pixels : plan.kernels->single_pixels);
   const bool same_maps = tap_count(s) == 1 && plan.source.output_depth == 1 && plan.source.output_row == 1 &&
                          plan.source.rows == plan.output[1] && plan.source.columns == plan.output[2];
   plan.merged = same_maps || (plan.output[0] == 1 && plan.output[1] == 1);
@@ -144,7 +145,7 @@ void plan_rows(BlockedConvPlan& plan) {
   plan.row_count = plan.output[0] * plan.output[1];
   plan.pixels = cut(plan.row_length, most);
   const auto pairs = cut(plan.row_length, static_cast<size_t>(plan.kernels->paired_pixels));
-  if (plan.src_block > 1 && plan.output[0] == 1 && plan.row_count > 1 &&
+  if (two_vectors && plan.src_block > 1 && plan.output[0] == 1 && plan.row_count > 1 &&
       row_cycles(pairs, 2) < 2 * row_cycles(plan.pixels, 1)) {
     plan.paired = true;
     plan.pixels = pairs;

@@ -44,6 +44,7 @@ inline constexpr int kMaxBlockedPixels = 14;
 struct BlockedTileKernels {
   size_t block = 0;       // channels side by side: floats of a vector
   int pixels = 0;         // of the widest tile with two vectors
+  int single_pixels = 0;  // with one
   int paired_pixels = 0;  // the same over two rows
   // [vectors - 1][pixels - 1]; the source has `block` channels side by side, or, plain, one.
   BlockedTileFunction single[2][kMaxBlockedPixels] = {};

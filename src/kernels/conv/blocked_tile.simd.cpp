@@ -12,6 +12,8 @@ constexpr int kPixels = 12;
 #else
 constexpr int kPixels = 6;
 #endif
+// One vector needs as many pixels for as many independent chains.
+constexpr int kSinglePixels = 2 * kPixels < kMaxBlockedPixels ? 2 * kPixels : kMaxBlockedPixels;
 constexpr int kWidth = kLanes<float>;
 #if defined(ONNXRUN_SIMD_sse2)
 // Products are rounded here, so stretches of about so many terms are summed on their own.
@@ -135,17 +137,20 @@ RegisterEpilogue<float> steps_in_registers(const EpilogueStep* steps, int count)
 template <int kColumns>
 constexpr void fill(BlockedTileKernels& kernels) {
   kernels.single[0][kColumns - 1] = blocked_tile<false, 1, kColumns, 1>;
-  kernels.single[1][kColumns - 1] = blocked_tile<false, 1, kColumns, 2>;
   kernels.plain[0][kColumns - 1] = blocked_tile<true, 1, kColumns, 1>;
-  kernels.plain[1][kColumns - 1] = blocked_tile<true, 1, kColumns, 2>;
+  if constexpr (kColumns <= kPixels) {
+    kernels.single[1][kColumns - 1] = blocked_tile<false, 1, kColumns, 2>;
+    kernels.plain[1][kColumns - 1] = blocked_tile<true, 1, kColumns, 2>;
+  }
   if constexpr (2 * kColumns <= kPixels) kernels.paired[kColumns - 1] = blocked_tile<false, 2, kColumns, 2>;
-  if constexpr (kColumns < kPixels) fill<kColumns + 1>(kernels);
+  if constexpr (kColumns < kSinglePixels) fill<kColumns + 1>(kernels);
 }
 
 constexpr BlockedTileKernels make_kernels() {
   BlockedTileKernels kernels;
   kernels.block = kWidth;
   kernels.pixels = kPixels;
+  kernels.single_pixels = kSinglePixels;
   kernels.paired_pixels = kPixels / 2;
   kernels.register_epilogue = steps_in_registers;
   fill<1>(kernels);

@@ -152,9 +152,10 @@ class PartRun {
 }  // namespace
 
 size_t winograd_tile(const ConvShape& s) {
-  constexpr size_t kMaxExpandedBytes = size_t{24} << 20;
-  constexpr size_t kMinLarge = 20;  // outputs along an axis for m = 4
-  constexpr size_t kMinSmall = 10;  // for m = 2
+  constexpr size_t kMaxExpandedBytes = size_t{24} << 20;  // of transformed weights
+  constexpr size_t kManyPatches = 100;                    // that share them: worth four times as many
+  constexpr size_t kMinLarge = 20;                        // outputs along an axis for m = 4
+  constexpr size_t kMinSmall = 10;                        // for m = 2
   constexpr double kLeastGain = 1.5;
   const bool fits = s.group == 1 && s.input[0] == 1 && s.kernel[0] == 1 && s.pad_begin[0] + s.pad_end[0] == 0 &&
                     s.kernel[1] == kTap && s.kernel[2] == kTap && s.stride[1] == 1 && s.stride[2] == 1 &&
@@ -168,7 +169,8 @@ size_t winograd_tile(const ConvShape& s) {
     return static_cast<double>(make_grid(s, m).count() * (m + 2) * (m + 2));
   };
   const auto allows = [&](size_t m, size_t least) {
-    return rows >= least && columns >= least && weight_bytes * (m + 2) * (m + 2) <= kMaxExpandedBytes &&
+    const size_t most = make_grid(s, m).count() >= kManyPatches ? 4 * kMaxExpandedBytes : kMaxExpandedBytes;
+    return rows >= least && columns >= least && weight_bytes * (m + 2) * (m + 2) <= most &&
            multiplications(m) * kLeastGain <= direct;
   };
   const bool small = allows(2, kMinSmall);
