@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/checked.h"
 #include "base/mapped_file.h"
 
 namespace onnxrun {
@@ -10,6 +11,7 @@ namespace onnxrun {
 namespace {
 
 constexpr size_t kBytesAtOnce = size_t{1} << 20;  // that a thread packs
+constexpr size_t kLargestChunk = 8 * kHugePage;
 
 }  // namespace
 
@@ -38,9 +40,26 @@ bool MemoryPackedStore::take_cached(Entry& entry, const std::string& format, siz
   return true;
 }
 
-void MemoryPackedStore::keep(Entry& entry, AlignedBuffer data, size_t bytes) {
-  entry.buffer = std::move(data);
-  entry.data = entry.buffer.get();
+std::byte* MemoryPackedStore::allocate(size_t bytes) {
+  const size_t needed = align_up(std::max<size_t>(bytes, 1), kAlignment);
+  const std::lock_guard lock(mutex_);
+  if (needed > free_bytes_ || needed < bytes) {
+    // As much as there is already, and no more than the largest chunk.
+    size_t chunk = std::max({bytes, needed, std::min(bytes_.load(std::memory_order_relaxed), kLargestChunk)});
+    if (chunk >= kHugePage) chunk = align_up(chunk, kHugePage);
+    chunks_.push_back(allocate_aligned(chunk));
+    free_ = chunks_.back().get();
+    free_bytes_ = chunk;
+  }
+  std::byte* memory = free_;
+  free_ += needed;
+  free_bytes_ -= needed;
+  return memory;
+}
+
+void MemoryPackedStore::keep(Entry& entry, std::byte* memory, size_t bytes) {
+  entry.memory = memory;
+  entry.data = memory;
   entry.bytes = bytes;
   bytes_.fetch_add(bytes, std::memory_order_relaxed);
 }
@@ -50,10 +69,10 @@ const std::byte* MemoryPackedStore::get(const ConstantPtr& constant, const std::
   Entry& entry = entry_of(constant, format);
   std::call_once(entry.once, [&] {
     if (take_cached(entry, format, bytes)) return;
-    AlignedBuffer data = allocate_aligned(bytes);
+    std::byte* memory = allocate(bytes);
     const Tensor& tensor = constant->tensor;
-    pack(is_element_aligned(tensor) ? tensor : tensor.clone(), data.get());
-    keep(entry, std::move(data), bytes);
+    pack(is_element_aligned(tensor) ? tensor : tensor.clone(), memory);
+    keep(entry, memory, bytes);
   });
   return entry.data;
 }
@@ -63,7 +82,7 @@ const std::byte* MemoryPackedStore::get_later(const ConstantPtr& constant, const
   Entry& entry = entry_of(constant, format);
   std::call_once(entry.once, [&] {
     if (take_cached(entry, format, bytes)) return;
-    keep(entry, allocate_aligned(bytes), bytes);
+    keep(entry, allocate(bytes), bytes);
     entry.packing = std::move(packing);
     const std::lock_guard lock(mutex_);
     promised_.push_back(&entry);
@@ -102,7 +121,7 @@ void MemoryPackedStore::finish(ThreadPool& pool) {
     const Part& part = parts[static_cast<size_t>(tile)];
     Entry& entry = *entries[part.entry];
     const Tensor& tensor = entry.constant->tensor;
-    entry.packing.pack(tensor, entry.buffer.get(), part.begin, part.end);
+    entry.packing.pack(tensor, entry.memory, part.begin, part.end);
     if (left[part.entry].fetch_sub(1) == 1) {
       MappedFile::release({static_cast<const std::byte*>(tensor.data()), tensor.bytes()});
     }

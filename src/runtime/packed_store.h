@@ -40,7 +40,7 @@ class MemoryPackedStore : public PackedStore {
   struct Entry {
     ConstantPtr constant;  // keeps the key's address from being used again
     std::once_flag once;
-    AlignedBuffer buffer;             // empty where the bytes are the file's
+    std::byte* memory = nullptr;      // null where the bytes are the file's
     const std::byte* data = nullptr;  // null until it is known where they will be
     size_t bytes = 0;
     Packing packing;  // what is left to do
@@ -50,10 +50,15 @@ class MemoryPackedStore : public PackedStore {
   Entry& entry_of(const ConstantPtr& constant, const std::string& format);
   // Whether the file has the entry, which then is complete.
   bool take_cached(Entry& entry, const std::string& format, size_t bytes);
-  void keep(Entry& entry, AlignedBuffer data, size_t bytes);
+  // Entries lie side by side in large chunks, so that huge pages hold all of them.
+  std::byte* allocate(size_t bytes);
+  void keep(Entry& entry, std::byte* memory, size_t bytes);
 
   std::mutex mutex_;
   std::map<std::pair<const Constant*, std::string>, std::unique_ptr<Entry>> entries_;
+  std::vector<AlignedBuffer> chunks_;
+  std::byte* free_ = nullptr;  // in the last chunk
+  size_t free_bytes_ = 0;
   std::mutex finishing_;  // whoever waits for it finds everything packed that was promised before
   std::vector<Entry*> promised_;
   std::atomic<size_t> bytes_{0};

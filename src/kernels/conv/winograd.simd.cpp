@@ -200,13 +200,16 @@ ONNXRUN_INLINE void transform_taps(const D (&t)[3], D (&u)[kM + 2]) noexcept {
   u[kM + 1] = t[2];
 }
 
-// A few input channels at a time, the lanes of a channel side by side.
+// A few input channels at a time, the lanes of a channel side by side. Points lie so far apart that they would meet in
+// the same sets of the cache, so they are gathered and copied in runs.
 template <int kM>
 void transform_weights(const float* weights, size_t channels, size_t lanes, size_t width, float* dst,
                        size_t dst_step) noexcept {
   constexpr int kSize = kM + 2;
   constexpr size_t kChannels = 8;
   alignas(64) float taps[kChannels * 9 * kMaxWidth] = {};
+  alignas(64) float points[kSize * kSize * kChannels * kMaxWidth];
+  const size_t point_step = kChannels * width;
   for (size_t first = 0; first < channels; first += kChannels) {
     const size_t count = channels - first < kChannels ? channels - first : kChannels;
     kTransposeF32(weights + first * 9, static_cast<ptrdiff_t>(channels * 9), lanes, count * 9, taps,
@@ -214,7 +217,7 @@ void transform_weights(const float* weights, size_t channels, size_t lanes, size
     for (size_t c = 0; c < count; ++c) {
       for (size_t lane = 0; lane < width; lane += kHalf) {
         const float* from = taps + c * 9 * width + lane;
-        float* to = dst + (first + c) * width + lane;
+        float* to = points + c * width + lane;
         D half[3][kSize];
         ONNXRUN_UNROLL
         for (size_t column = 0; column < 3; ++column) {
@@ -228,9 +231,13 @@ void transform_weights(const float* weights, size_t channels, size_t lanes, size
           D u[kSize];
           transform_taps<kM>(columns, u);
           ONNXRUN_UNROLL
-          for (int j = 0; j < kSize; ++j) store_narrowed(to + static_cast<size_t>(i * kSize + j) * dst_step, u[j]);
+          for (int j = 0; j < kSize; ++j) store_narrowed(to + static_cast<size_t>(i * kSize + j) * point_step, u[j]);
         }
       }
+    }
+    for (size_t point = 0; point < kSize * kSize; ++point) {
+      __builtin_memcpy(dst + point * dst_step + first * width, points + point * point_step,
+                       count * width * sizeof(float));
     }
   }
 }
