@@ -69,7 +69,7 @@ class SumToShape : public Operator {
       is_reduced[axis] = axis < missing || (to[axis - missing] == 1 && from[axis] != 1);
     }
     dispatch_dtype<FloatTypes>(context.input(0).dtype, [&]<class T>() {
-      ops::plan_reduce<Sum, T>(context, ops::ReduceLoops(from, is_reduced), 0.5);
+      ops::plan_reduce(context, ops::ReduceLoops(from, is_reduced), ops::make_reduce_kernel<Sum, T>(), 0.5);
     });
   }
 };

@@ -222,7 +222,7 @@ class Reduce : public Operator {
     const Shape& shape = context.input(0).shape;
     const ops::ReduceLoops loops(shape, reduced(axes_.read(context), shape.rank()));
     dispatch_dtype<Types...>(context.input(0).dtype, [&]<class T>() {
-      ops::plan_reduce<Reduction<T>, T>(context, loops, sizeof(T) == 2 ? 2 : 0.5);
+      ops::plan_reduce(context, loops, ops::make_reduce_kernel<Reduction<T>, T>(), sizeof(T) == 2 ? 2 : 0.5);
     });
   }
 

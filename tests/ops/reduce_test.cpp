@@ -41,6 +41,38 @@ TEST(Reduce, ReducesAnyAxes) {
          {lse(1, 4), lse(-2, 5), lse(3, -6)});
 }
 
+TEST(Reduce, ManyShortRows) {
+  for (const int64_t length : {1, 2, 3, 4, 8, 9}) {
+    for (const int64_t rows : {1, 255, 256, 700}) {
+      const Tensor source = random_floats({rows, length}, static_cast<uint32_t>(rows * length));
+      std::vector<double> x(source.values<float>().begin(), source.values<float>().end());
+      std::vector<double> sums, least;
+      for (auto row = x.begin(); row != x.end(); row += length) {
+        sums.push_back(std::accumulate(row, row + length, 0.0));
+        least.push_back(*std::min_element(row, row + length));
+      }
+      const auto expect = [&](const char* op, const std::vector<double>& y) {
+        expect_op({.op = op,
+                   .inputs = {source, integers({1}, {1})},
+                   .outputs = {numbers(DType::float32, {rows}, y)},
+                   .attributes = {{"keepdims", int64_t{0}}},
+                   .absolute = 1e-5});
+      };
+      expect("ReduceSum", sums);
+      expect("ReduceMin", least);
+    }
+  }
+  // Rows of two axes, and rows that do not follow each other.
+  const Tensor maps = numbers(DType::int32, {2, 2, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16});
+  const auto expect_sums = [&](const std::vector<int64_t>& axes, const Shape& shape, const std::vector<double>& y) {
+    expect_op({.op = "ReduceSum",
+               .inputs = {maps, integers({static_cast<int64_t>(axes.size())}, axes)},
+               .outputs = {numbers(DType::int32, shape, y)}});
+  };
+  expect_sums({2, 3}, {2, 2, 1, 1}, {10, 26, 42, 58});
+  expect_sums({1, 3}, {2, 1, 2, 1}, {14, 22, 46, 54});
+}
+
 TEST(Reduce, FollowsTheAttributeOfEmptyAxes) {
   const Tensor data = floats({2}, {-3, 4});
   expect_op({.op = "ReduceSum", .inputs = {data}, .outputs = {floats({1}, {1})}});

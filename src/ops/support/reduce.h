@@ -17,34 +17,32 @@ struct ReduceLoops {
   bool rows = true;   // the innermost axis is reduced: rows of the input become numbers
   int64_t count = 1;  // elements that become one
 
-  ReduceLoops(const Shape& input, const std::vector<bool>& is_reduced) {
-    const auto strides = row_major_strides(input);
-    Shape output = input;
-    size_t innermost = input.rank();
-    for (size_t axis = 0; axis < input.rank(); ++axis) {
-      if (is_reduced[axis]) output[axis] = 1;
-      if (input[axis] != 1) innermost = axis;
-    }
-    const auto target = row_major_strides(output);
-    for (size_t axis = 0; axis < input.rank(); ++axis) {
-      if (is_reduced[axis]) {
-        reduced.add_axis(input[axis], {strides[axis]});
-        count *= input[axis];
-      } else {
-        kept.add_axis(input[axis], {strides[axis], target[axis]});
-      }
-    }
-    rows = innermost == input.rank() || is_reduced[innermost];
-  }
+  ReduceLoops(const Shape& input, const std::vector<bool>& is_reduced);
 };
 
-// A reduction of elements T: Total start(), void add(Total&, T), void merge(Total&, Total), T finish(Total, count).
-// Totals of a row run in a fixed number of chains, so that results do not depend on threads.
+// What a reduction does with elements and with totals of its own type.
+struct ReduceKernel {
+  size_t element_bytes = 0;
+  size_t total_bytes = 0;  // at most kMaxReduceTotal
+  void (*start)(void* totals, int64_t n) = nullptr;
+  void (*add_row)(void* total, const void* src, int64_t n) = nullptr;  // n elements to one total
+  // One element to each of n totals; these elements are `step` apart.
+  void (*add_columns)(void* totals, const void* src, ptrdiff_t step, int64_t n) = nullptr;
+  void (*finish)(const void* totals, void* dst, int64_t n, int64_t count) = nullptr;
+};
+inline constexpr size_t kMaxReduceTotal = 16;
+
+// Plans output 0 = the reduction of input 0. Totals of a row run in a fixed number of chains, so that results do not
+// depend on threads.
+void plan_reduce(PlanContext& context, const ReduceLoops& loops, const ReduceKernel& kernel,
+                 double nanoseconds_per_element);
+
 template <class Reduction, class T>
-typename Reduction::Total reduce_row(typename Reduction::Total total, const T* src, int64_t n) {
+void reduce_row(void* data, const void* elements, int64_t n) {
+  auto& total = *static_cast<typename Reduction::Total*>(data);
+  const T* src = static_cast<const T*>(elements);
   if constexpr (requires { Reduction::add_row(total, src, n); }) {
     Reduction::add_row(total, src, n);
-    return total;
   } else {
     constexpr int64_t kChains = 8;
     typename Reduction::Total chains[kChains];
@@ -55,51 +53,35 @@ typename Reduction::Total reduce_row(typename Reduction::Total total, const T* s
     }
     for (; i < n; ++i) Reduction::add(total, src[i]);
     for (const auto& chain : chains) Reduction::merge(total, chain);
-    return total;
   }
 }
 
-// Plans output 0 = the reduction of input 0.
+// The kernel of a Reduction of elements T: Total start(), void add(Total&, T), void merge(Total&, Total), T
+// finish(Total, count), and void add_row(Total&, const T*, n) where it has a faster one.
 template <class Reduction, class T>
-void plan_reduce(PlanContext& context, const ReduceLoops& loops, double nanoseconds_per_element) {
+ReduceKernel make_reduce_kernel() {
   using Total = typename Reduction::Total;
-  if (context.output(0).elements() == 0) return context.phase(0, 0, [](const TileContext&) {});
-  const double cost = static_cast<double>(loops.count) * nanoseconds_per_element;
-  if (loops.rows || loops.count == 0) {
-    const bool is_empty = loops.count == 0;
-    context.range(loops.kept.outer_count(0), cost + 5, [=](const TileContext& tile, int64_t begin, int64_t end) {
-      const T* src = tile.input<T>(0);
-      T* dst = tile.output<T>(0);
-      const auto body = [&](const auto& kept) {
-        Total total = Reduction::start();
-        if (!is_empty) {
-          loops.reduced.for_outer(0, loops.reduced.outer_count(), [&](const auto& offsets) {
-            total = reduce_row<Reduction>(total, src + kept[0] + offsets[0], loops.reduced.inner_extent());
-          });
-        }
-        dst[kept[1]] = Reduction::template finish<T>(total, loops.count);
-      };
-      loops.kept.for_outer(begin, end, body, 0);
-    });
-    return;
-  }
-  // Columns side by side, as many as stay in the first-level cache.
-  constexpr int64_t kColumns = 256;
-  const auto columns = static_cast<double>(std::min(kColumns, loops.kept.inner_extent()));
-  context.range(loops.kept.piece_count(kColumns), cost * columns + 5,
-                [=](const TileContext& tile, int64_t begin, int64_t end) {
-                  loops.kept.for_pieces(begin, end, kColumns, [&](const auto& kept, int64_t first, int64_t n) {
-                    const T* src = tile.input<T>(0) + kept[0] + first;
-                    T* dst = tile.output<T>(0) + kept[1] + first;
-                    Total totals[kColumns];
-                    std::fill_n(totals, n, Reduction::start());
-                    const auto body = [&](const auto& offsets) {
-                      for (int64_t j = 0; j < n; ++j) Reduction::add(totals[j], src[offsets[0] + j]);
-                    };
-                    loops.reduced.for_outer(0, loops.reduced.outer_count(0), body, 0);
-                    for (int64_t j = 0; j < n; ++j) dst[j] = Reduction::template finish<T>(totals[j], loops.count);
-                  });
-                });
+  static_assert(sizeof(Total) <= kMaxReduceTotal);
+  ReduceKernel kernel;
+  kernel.element_bytes = sizeof(T);
+  kernel.total_bytes = sizeof(Total);
+  kernel.start = [](void* totals, int64_t n) { std::fill_n(static_cast<Total*>(totals), n, Reduction::start()); };
+  kernel.add_row = reduce_row<Reduction, T>;
+  kernel.add_columns = [](void* data, const void* elements, ptrdiff_t step, int64_t n) {
+    auto* totals = static_cast<Total*>(data);
+    const auto* src = static_cast<const T*>(elements);
+    if (step == 1) {
+      for (int64_t j = 0; j < n; ++j) Reduction::add(totals[j], src[j]);
+    } else {
+      for (int64_t j = 0; j < n; ++j) Reduction::add(totals[j], src[j * step]);
+    }
+  };
+  kernel.finish = [](const void* totals, void* dst, int64_t n, int64_t count) {
+    for (int64_t j = 0; j < n; ++j) {
+      static_cast<T*>(dst)[j] = Reduction::template finish<T>(static_cast<const Total*>(totals)[j], count);
+    }
+  };
+  return kernel;
 }
 
 }  // namespace onnxrun::ops
