@@ -172,6 +172,28 @@ TEST(Passes, MapsStayBlockedBetweenConvolutions) {
   }
 }
 
+// A mean or a maximum over all of a map is a global pool; over less of it, it is not.
+TEST(Passes, SpatialReductionsReadBlockedMaps) {
+  const auto names_with = [](const char* op, const std::vector<int64_t>& axes, int64_t keepdims) {
+    ModelBuilder builder;
+    builder.main.input("x", DType::float32, {"batch", "3", "6", "7"})
+        .constant("w", random_floats({20, 3, 3, 3}, 1))
+        .constant("axes", integers({static_cast<int64_t>(axes.size())}, axes));
+    builder.main.node("Conv", {"x", "w"}, {"a"}).node(op, {"a", "axes"}, {"y"}, {{"keepdims", keepdims}}).output("y");
+    const std::vector<Value> inputs = {random_floats({2, 3, 6, 7}, 5)};
+    expect_same_results(builder, inputs);
+    const Session session = checked_session(builder);
+    session.run(inputs);
+    return operators_of(session);
+  };
+  for (const int64_t keepdims : {0, 1}) {
+    EXPECT_EQ(count(names_with("ReduceMean", {2, 3}, keepdims), "onnxrun.BlockedGlobalAveragePool"), 1);
+    EXPECT_EQ(count(names_with("ReduceMax", {-1, -2}, keepdims), "onnxrun.BlockedGlobalMaxPool"), 1);
+    EXPECT_EQ(count(names_with("ReduceMax", {1, 2, 3}, keepdims), "ReduceMax"), 1);
+    EXPECT_EQ(count(names_with("ReduceMean", {3}, keepdims), "ReduceMean"), 1);
+  }
+}
+
 // What a plain operator reads in between is converted once; the blocked chain goes on.
 TEST(Passes, PlainReadersOfBlockedMapsGetPlainMaps) {
   ModelBuilder builder;

@@ -49,6 +49,7 @@ class Blocking {
     if (node.inputs.empty() || !is_map(node.inputs[0]) || !only_first_output(node)) return false;
     if (is_one_of(node, kUnary)) return is_blocked(node.inputs[0]) && rest_are_scalars(node) && block_unary(id, node);
     if (is_one_of(node, kPools)) return is_blocked(node.inputs[0]) && block_pool(id, node);
+    if (is_spatial_reduction(node)) return is_blocked(node.inputs[0]) && block_reduction(id, node);
     if (is_operator(node, "Concat")) return block_concat(id, node);
     if (node.domain == kDomain && node.op_type == "Interleave") return block_interleave(id, node);
     if (is_operator(node, "Pad")) return is_blocked(node.inputs[0]) && block_pad(id, node);
@@ -126,6 +127,38 @@ class Blocking {
     Node pool = node;
     pool.inputs[0] = blocked(node.inputs[0]);
     replace(id, std::move(pool), "Blocked" + node.op_type);
+    return true;
+  }
+
+  // A mean or maximum of each channel.
+  bool is_spatial_reduction(const Node& node) const {
+    return (is_operator(node, "ReduceMean") || is_operator(node, "ReduceMax")) &&
+           trailing_axes(graph_, node) == 2 - static_cast<int64_t>(shape(node.inputs[0]).rank());
+  }
+
+  // A global pool, and, where the axes go, a Flatten.
+  bool block_reduction(NodeId id, const Node& node) {
+    constexpr int64_t kFlatten = 13;
+    const std::string pool_type = is_operator(node, "ReduceMean") ? "GlobalAveragePool" : "GlobalMaxPool";
+    Node pool = node;
+    pool.inputs = {blocked(node.inputs[0])};
+    pool.attributes.clear();
+    if (integer_attribute(node, "keepdims", 1) == 0) {
+      const DimShape& x = shape(node.inputs[0]);
+      std::vector<Dim> extents(x.rank(), 1);
+      extents[0] = x[0];
+      extents[1] = x[1];
+      const ValueId kept = graph_.add_value(graph_.value(node.outputs[0]).name + " (kept axes)");
+      graph_.value(kept).type = Type::tensor(DType::float32, DimShape(std::move(extents)));
+      Node flatten;
+      flatten.op_type = "Flatten";
+      flatten.opset = kFlatten;
+      flatten.inputs = {kept};
+      flatten.outputs = node.outputs;
+      graph_.add_node(std::move(flatten));
+      pool.outputs = {kept};
+    }
+    replace(id, std::move(pool), "Blocked" + pool_type);
     return true;
   }
 

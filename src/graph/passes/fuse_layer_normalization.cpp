@@ -18,36 +18,12 @@ struct Normalization {
   bool is_centered = true;
 };
 
-// The axes of a mean that keeps its axes, as the first of them counted from the end; nothing where they are not the
-// last ones.
-std::optional<int64_t> trailing_axes(const Graph& graph, const Node& mean) {
-  const DimShape& shape = graph.value(mean.inputs[0]).type.shape;
-  if (!shape.has_rank() || integer_attribute(mean, "keepdims", 1) != 1) return {};
-  const auto rank = static_cast<int64_t>(shape.rank());
-  std::vector<int64_t> axes;
-  if (const auto* list = integers_attribute(mean, "axes")) axes = *list;
-  if (mean.inputs.size() > 1 && mean.inputs[1] != kNoValue) {
-    const ConstantPtr constant = constant_of(graph, mean.inputs[1]);
-    if (!constant) return {};
-    for (int64_t i = 0; i < constant->tensor.elements(); ++i) {
-      axes.push_back(read_unaligned<int64_t>(constant->tensor, i));
-    }
-  }
-  for (int64_t& axis : axes) axis = axis < 0 ? axis : axis - rank;
-  std::sort(axes.begin(), axes.end());
-  for (size_t i = 0; i < axes.size(); ++i) {
-    if (axes[i] != static_cast<int64_t>(i) - static_cast<int64_t>(axes.size())) return {};
-  }
-  if (axes.empty()) return {};
-  return axes.front();
-}
-
 // A mean over the last axes, and what it is taken of.
 ValueId mean_of(NodeGroup& group, ValueId value, int64_t& axis) {
   const Node* mean = group.take(value, "ReduceMean");
   if (!mean) return kNoValue;
   const auto axes = trailing_axes(group.graph(), *mean);
-  if (!axes) return kNoValue;
+  if (!axes || integer_attribute(*mean, "keepdims", 1) != 1) return kNoValue;
   axis = *axes;
   return mean->inputs[0];
 }

@@ -138,6 +138,28 @@ std::optional<Padding> padding_of(const Graph& graph, const Node& pad) {
   return padding;
 }
 
+std::optional<int64_t> trailing_axes(const Graph& graph, const Node& reduction) {
+  const DimShape& shape = graph.value(reduction.inputs[0]).type.shape;
+  if (!shape.has_rank()) return {};
+  const auto rank = static_cast<int64_t>(shape.rank());
+  std::vector<int64_t> axes;
+  if (const auto* list = integers_attribute(reduction, "axes")) axes = *list;
+  if (reduction.inputs.size() > 1 && reduction.inputs[1] != kNoValue) {
+    const ConstantPtr constant = constant_of(graph, reduction.inputs[1]);
+    if (!constant) return {};
+    for (int64_t i = 0; i < constant->tensor.elements(); ++i) {
+      axes.push_back(read_unaligned<int64_t>(constant->tensor, i));
+    }
+  }
+  for (int64_t& axis : axes) axis = axis < 0 ? axis : axis - rank;
+  std::sort(axes.begin(), axes.end());
+  for (size_t i = 0; i < axes.size(); ++i) {
+    if (axes[i] != static_cast<int64_t>(i) - static_cast<int64_t>(axes.size())) return {};
+  }
+  if (axes.empty()) return {};
+  return axes.front();
+}
+
 ValueId add_constant(Graph& graph, std::string name, Tensor tensor) {
   const ValueId id = graph.add_value(std::move(name));
   graph.value(id).constant = std::make_shared<const Constant>(Constant{std::move(tensor), Constant::Source::computed});

@@ -54,6 +54,9 @@ struct Padding {
 };
 std::optional<Padding> padding_of(const Graph& graph, const Node& pad);
 
+// The first axis, counted from the end, of a reduction over constant axes that are the last ones.
+std::optional<int64_t> trailing_axes(const Graph& graph, const Node& reduction);
+
 ValueId add_constant(Graph& graph, std::string name, Tensor tensor);
 
 }  // namespace onnxrun
