@@ -1,6 +1,7 @@
 #include "op_bench.h"
 
 #include <random>
+#include <span>
 
 #include "onnxrun/session.h"
 
@@ -40,10 +41,13 @@ Tensor random_integers(DType dtype, const Shape& shape, int64_t limit) {
   std::mt19937_64 generator(1);
   Tensor tensor(dtype, shape);
   const auto draw = [&] { return static_cast<int64_t>(generator() % static_cast<uint64_t>(limit)); };
+  const auto fill = [&]<class T>(std::span<T> values) {
+    for (T& value : values) value = static_cast<T>(draw());
+  };
   if (dtype == DType::int64) {
-    for (int64_t& value : tensor.mutable_values<int64_t>()) value = draw();
+    fill(tensor.mutable_values<int64_t>());
   } else {
-    for (uint8_t& value : tensor.mutable_values<uint8_t>()) value = static_cast<uint8_t>(draw());
+    fill(tensor.mutable_values<uint8_t>());
   }
   return tensor;
 }

@@ -67,9 +67,9 @@ class UnaryNumber : public Operator {
 };
 
 template <class F>
-void add(OpRegistry& registry, std::string_view name, std::vector<int64_t> versions, DTypeSet types) {
+void add(OpRegistry& registry, std::string_view name, const std::vector<int64_t>& versions, DTypeSet types) {
   registry.add({.name = name,
-                .versions = std::move(versions),
+                .versions = versions,
                 .signature = "X:T -> Y:T",
                 .types = {{.name = "T", .tensors = types}},
                 .create = make_operator<UnaryNumber<F>>});

@@ -32,6 +32,7 @@ std::vector<Value> evaluate_node(const Graph& graph, const Node& node, const Pla
   RunState state;
   std::vector<Value> results = program.run(state, {});
   std::vector<Value> outputs;
+  outputs.reserve(wanted.size());
   size_t next = 0;
   for (const bool is_wanted : wanted) outputs.push_back(is_wanted ? std::move(results[next++]) : Value());
   return outputs;

@@ -5,12 +5,12 @@
 namespace onnxrun {
 
 const OpRegistry& operators() {
-  static const OpRegistry registry = [] {
+  static const OpRegistry kRegistry = [] {
     OpRegistry all;
     register_all_operators(all);
     return all;
   }();
-  return registry;
+  return kRegistry;
 }
 
 }  // namespace onnxrun

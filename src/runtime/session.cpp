@@ -75,11 +75,13 @@ int thread_count(const SessionOptions& options) {
 }
 
 void check_dims(const GraphModel& model, const std::map<std::string, int64_t>& dims) {
-  for (const auto& [name, value] : dims) {
+  for (const auto& dim : dims) {
+    const std::string& name = dim.first;
+    const int64_t value = dim.second;
     if (value < 0) throw Error(ErrorCode::usage, "dimension '" + name + "' cannot be " + std::to_string(value));
     const bool used = std::any_of(model.inputs.begin(), model.inputs.end(), [&](const ValueInfo& input) {
-      return std::any_of(input.type.dims.begin(), input.type.dims.end(), [&](const DeclaredDim& dim) {
-        return !dim.name.empty() && (dim.name == name || input.name + "." + dim.name == name);
+      return std::any_of(input.type.dims.begin(), input.type.dims.end(), [&](const DeclaredDim& declared) {
+        return !declared.name.empty() && (declared.name == name || input.name + "." + declared.name == name);
       });
     });
     if (!used) throw Error(ErrorCode::usage, "no input has a dimension named '" + name + "'");
@@ -196,7 +198,9 @@ class Session::Impl {
   std::vector<Value> run(const std::vector<std::pair<std::string, Value>>& named, const RunOptions& options) {
     std::vector<Value> inputs(inputs_.size());
     std::vector<bool> given(inputs_.size(), false);
-    for (const auto& [name, value] : named) {
+    for (const auto& pair : named) {
+      const std::string& name = pair.first;
+      const Value& value = pair.second;
       const auto found =
           std::find_if(inputs_.begin(), inputs_.end(), [&](const ValueInfo& info) { return info.name == name; });
       if (found == inputs_.end()) {

@@ -112,7 +112,7 @@ class BlockedConvTest : public IsaTest {
 };
 
 TEST_P(BlockedConvTest, ChannelsGoToBlocksAndBack) {
-  const std::vector<float> src = random_.floats(2 * 21 * 15);
+  const std::vector<float> src = random_.floats(size_t{2} * 21 * 15);
   const std::vector<float> there = blocked(src, 2, 21);
   const size_t b = channel_block();
   for (const size_t c : {0, 5, 20}) {

@@ -24,7 +24,8 @@ inline constexpr bool kExceedsFloat = std::is_same_v<T, double> || (std::is_inte
 
 template <class To>
 To float_to_integer(double value) {
-  constexpr double kPast = 2.0 * static_cast<double>(std::numeric_limits<To>::max() / 2 + 1);
+  constexpr To kHalfPast = std::numeric_limits<To>::max() / 2 + 1;
+  constexpr double kPast = 2.0 * static_cast<double>(kHalfPast);
   constexpr auto kLowest = static_cast<double>(std::numeric_limits<To>::min());
   if (!(value > kLowest)) return value <= kLowest ? std::numeric_limits<To>::min() : To(0);
   return value >= kPast ? std::numeric_limits<To>::max() : static_cast<To>(value);

@@ -17,6 +17,7 @@ std::vector<Type> infer_loop_body(const InferContext& context, const Graph& body
     for (size_t i = 0; i < inputs.size(); ++i) facts[i].type = inputs[i];
     const std::vector<ValueFact> results = context.infer_subgraph(body, facts);
     std::vector<Type> outputs;
+    outputs.reserve(results.size());
     for (const ValueFact& fact : results) outputs.push_back(fact.type);
     bool changed = false;
     for (size_t k = 0; k < states.count; ++k) {

@@ -88,7 +88,7 @@ Dim WindowAttributes::output_extent(const Geometry& geometry, size_t axis, const
   if (auto_pad_ == AutoPad::same_upper || auto_pad_ == AutoPad::same_lower) return ceil_div(input, stride);
   const int64_t window = (geometry.kernel[axis] - 1) * geometry.dilations[axis] + 1;
   const Dim padded = input + Dim(geometry.pad_begin[axis]) + Dim(geometry.pad_end[axis]) - Dim(window);
-  const Dim extent = (ceil_mode_ ? ceil_div(padded, stride) : floor_div(padded, stride)) + 1;
+  Dim extent = (ceil_mode_ ? ceil_div(padded, stride) : floor_div(padded, stride)) + 1;
   if (padded.is_number() && padded.number() < 0) {
     if (input.is(0)) return 0;
     // A pool whose window is too large by less than a stride has no outputs.
