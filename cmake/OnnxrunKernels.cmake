@@ -23,7 +23,9 @@ function(onnxrun_add_isa_kernels target tag)
   target_compile_definitions(${target}_${tag} PRIVATE
     ONNXRUN_SIMD_NAMESPACE=${tag} ONNXRUN_SIMD_${tag}=1 xsimd=xsimd_${tag})
   # Never below -O2: at -O0 xsimd's AVX-512 header does not compile, and a kernel must not depend on the preset.
-  target_compile_options(${target}_${tag} PRIVATE ${ONNXRUN_SIMD_FLAGS_${tag}} -O3 -fno-exceptions -fno-rtti)
+  # Nobody looks at floating point exceptions: without them comparisons and choices become vectors.
+  target_compile_options(${target}_${tag} PRIVATE
+    ${ONNXRUN_SIMD_FLAGS_${tag}} -O3 -fno-trapping-math -fno-exceptions -fno-rtti)
   if(tag MATCHES "avx512|amx" AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     # g++ 12 sees uninitialised operands in its own _mm512_min_ps and its like.
     target_compile_options(${target}_${tag} PRIVATE -Wno-maybe-uninitialized -Wno-uninitialized)

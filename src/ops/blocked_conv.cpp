@@ -1,5 +1,6 @@
 // onnxrun.BlockedConv: Conv with a channel-blocked output, a residual input laid out alike, and steps that follow the
-// sum. The input is blocked as well, or plain.
+// sum. The input is blocked as well, or plain. With plain_output, for a few output channels, the output and the
+// residual are plain.
 #include "kernels/conv/blocked_conv.h"
 
 #include <algorithm>
@@ -31,6 +32,7 @@ class BlockedConv : public Operator {
       : convolution_(attributes),
         block_(attributes.required_integer("block")),
         plain_input_(attributes.flag("plain_input", false)),
+        plain_output_(attributes.flag("plain_output", false)),
         fused_(attributes.fused_steps("steps")),
         steps_(ops::epilogue_steps(fused_)) {}
 
@@ -39,7 +41,8 @@ class BlockedConv : public Operator {
     if (!context.shape(0).has_rank() || !w.has_rank()) return;
     const DimShape x =
         plain_input_ ? context.shape(0) : ops::plain_shape(context.shape(0), w[1] * Dim(convolution_.group()));
-    context.set_shape(0, ops::blocked_shape(convolution_.output_shape(context, x), block_));
+    const DimShape y = convolution_.output_shape(context, x);
+    context.set_shape(0, plain_output_ ? y : ops::blocked_shape(y, block_));
   }
 
   void plan(PlanContext& context) const override {
@@ -48,7 +51,9 @@ class BlockedConv : public Operator {
     const ConvShape shape =
         convolution_.kernel_shape(plain_input_ ? x : ops::plain_shape(x, w[1] * convolution_.group()), w);
     context.flush_denormals();
-    if (!plain_input_ && has_narrow_groups(shape)) {
+    if (plain_output_) {
+      plan_direct(context, shape);
+    } else if (!plain_input_ && has_narrow_groups(shape)) {
       plan_grouped(context, shape);
     } else if (const size_t m = plain_input_ ? 0 : winograd_tile(shape);
                m > 0 && context.options().precision != Precision::strict) {
@@ -76,7 +81,8 @@ class BlockedConv : public Operator {
   }
 
   void plan_direct(PlanContext& context, const ConvShape& shape) const {
-    const auto plan = std::make_shared<const BlockedConvPlan>(make_blocked_conv_plan(shape, plain_input_));
+    const auto plan =
+        std::make_shared<const BlockedConvPlan>(make_blocked_conv_plan(shape, plain_input_, plain_output_));
     const std::string format = "blocked conv " + std::to_string(plain_input_) + " " + std::to_string(shape.group) +
                                " " + std::to_string(plan->block);
     const auto pack = [plan](const Tensor& weights, std::byte* dst, size_t begin, size_t end) {
@@ -97,7 +103,8 @@ class BlockedConv : public Operator {
     context.phase(static_cast<int64_t>(plan->tile_count), cost, [plan, find](const TileContext& tile) {
       run_blocked_conv(*plan, find(tile), static_cast<size_t>(tile.tile), tile.shared, tile.scratch);
     });
-    context.implementation((plain_input_ ? "direct from plain" : "direct") + ops::describe(fused_));
+    const char* name = plain_input_ ? "direct from plain" : plain_output_ ? "direct to plain" : "direct";
+    context.implementation(name + ops::describe(fused_));
   }
 
   void plan_winograd(PlanContext& context, const ConvShape& shape, size_t m) const {
@@ -147,6 +154,7 @@ class BlockedConv : public Operator {
   ops::ConvAttributes convolution_;
   int64_t block_;
   bool plain_input_;
+  bool plain_output_;
   std::vector<FusedStep> fused_;
   std::vector<EpilogueStep> steps_;
 };

@@ -13,10 +13,9 @@ struct Convolution {
   std::string_view op_type;
   size_t weights;
   bool over_input = false;  // positions of the input, not of the output
-  bool is_blocked = false;  // one more axis behind the positions
 };
 constexpr std::array<Convolution, 6> kConvolutions = {{{"Conv", 1},
-                                                       {"BlockedConv", 1, false, true},
+                                                       {"BlockedConv", 1},
                                                        {"ConvTranspose", 1, true},
                                                        {"DeformConv", 1},
                                                        {"ConvInteger", 1},
@@ -40,7 +39,8 @@ double multiply_adds(const Node& node, const Step& step) {
   for (const Convolution& convolution : kConvolutions) {
     if (name != convolution.op_type) continue;
     const Shape maps = convolution.over_input ? shape(0) : output;
-    const size_t end = maps.rank() - (convolution.is_blocked ? 1 : 0);
+    // Blocked maps have an axis more than the weights.
+    const size_t end = std::min(maps.rank(), shape(convolution.weights).rank());
     return product({maps[0], maps.elements(2, end), shape(convolution.weights).elements()});
   }
   if (name == "Gemm") return product({shape(0).elements(), output.back()});

@@ -172,6 +172,25 @@ TEST(Passes, MapsStayBlockedBetweenConvolutions) {
   }
 }
 
+// The last convolution of a picture makes its few plain channels at once, and a slope is fused.
+TEST(Passes, FewOutputsAreMadePlain) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"1", "3", "9", "10"})
+      .constant("w1", random_floats({20, 3, 3, 3}, 1))
+      .constant("slope", floats({1}, {0.2F}))
+      .constant("w2", random_floats({2, 20, 3, 3}, 2))
+      .constant("b2", floats({2}, {0.5F, -0.25F}));
+  builder.main.node("Conv", {"x", "w1"}, {"a"})
+      .node("PRelu", {"a", "slope"}, {"p"})
+      .node("Conv", {"p", "w2", "b2"}, {"c"}, {{"pads", std::vector<int64_t>{1, 1, 1, 1}}})
+      .node("Tanh", {"c"}, {"y"})
+      .output("y");
+  const std::vector<Value> inputs = {random_floats({1, 3, 9, 10}, 5)};
+  expect_same_results(builder, inputs);
+  const auto names = operators_of(checked_session(builder));
+  EXPECT_EQ(names, (std::vector<std::string>{"onnxrun.BlockedConv", "onnxrun.BlockedConv"}));
+}
+
 // A mean or a maximum over all of a map is a global pool; over less of it, it is not.
 TEST(Passes, SpatialReductionsReadBlockedMaps) {
   const auto names_with = [](const char* op, const std::vector<int64_t>& axes, int64_t keepdims) {

@@ -34,8 +34,7 @@ void run_blocked(ConvProblem& problem, bool plain_input, const F& f) {
   unblock_channels(dst.data(), problem.dst.data(), s.out_channels, positions, 0, maps);
 }
 
-void run_direct(ConvProblem& problem, bool plain_input) {
-  const BlockedConvPlan plan = make_blocked_conv_plan(problem.shape, plain_input);
+void run_plan(const ConvProblem& problem, const BlockedConvPlan& plan, BlockedConvArgs& args) {
   const Buffer<float> packed(plan.packed_weight_bytes / sizeof(float));
   // In two parts, the later one first: panels are independent.
   const size_t half = plan.panel_count / 2;
@@ -43,11 +42,25 @@ void run_direct(ConvProblem& problem, bool plain_input) {
   pack_blocked_weights(plan, problem.weights.data(), packed.get(), 0, half);
   const Buffer<char> shared(plan.shared_bytes);
   const Buffer<char> scratch(plan.scratch_bytes);
-  run_blocked(problem, plain_input, [&](BlockedConvArgs& args) {
-    args.packed_weights = packed.get();
-    for (size_t i = plan.pack_tile_count; i-- > 0;) run_blocked_pack(plan, args, i, shared.get());
-    for (size_t i = plan.tile_count; i-- > 0;) run_blocked_conv(plan, args, i, shared.get(), scratch.get());
-  });
+  args.packed_weights = packed.get();
+  for (size_t i = plan.pack_tile_count; i-- > 0;) run_blocked_pack(plan, args, i, shared.get());
+  for (size_t i = plan.tile_count; i-- > 0;) run_blocked_conv(plan, args, i, shared.get(), scratch.get());
+}
+
+void run_direct(ConvProblem& problem, bool plain_input) {
+  const BlockedConvPlan plan = make_blocked_conv_plan(problem.shape, plain_input);
+  run_blocked(problem, plain_input, [&](BlockedConvArgs& args) { run_plan(problem, plan, args); });
+}
+
+// A blocked input with NaN behind the last channel.
+std::vector<float> blocked_before_nan(const ConvProblem& problem) {
+  const ConvShape& s = problem.shape;
+  const size_t b = channel_block(), blocks = blocks_of(s.in_channels), positions = elements(s.input);
+  std::vector<float> src = blocked(problem.src, s.batch, s.in_channels);
+  for (size_t i = 0; i < src.size(); ++i) {
+    if (i / b / positions % blocks * b + i % b >= s.in_channels) src[i] = std::numeric_limits<float>::quiet_NaN();
+  }
+  return src;
 }
 
 void run_winograd(ConvProblem& problem, size_t m) {
@@ -199,22 +212,45 @@ TEST_P(BlockedConvTest, Epilogues) {
 TEST_P(BlockedConvTest, NothingBehindTheLastChannelIsRead) {
   const ConvShape s = square(channel_block() + 1, 5, 6, 3, 1, 1);
   ConvProblem problem(s, random_);
-  std::vector<float> src = blocked(problem.src, 1, s.in_channels);
-  for (size_t i = src.size() / 2; i < src.size(); ++i) {
-    if (i % channel_block() != 0) src[i] = std::numeric_limits<float>::quiet_NaN();
-  }
+  const std::vector<float> src = blocked_before_nan(problem);
   const BlockedConvPlan plan = make_blocked_conv_plan(s, false);
-  const Buffer<float> packed(plan.packed_weight_bytes / sizeof(float));
-  pack_blocked_weights(plan, problem.weights.data(), packed.get(), 0, plan.panel_count);
-  const Buffer<char> shared(plan.shared_bytes);
-  const Buffer<char> scratch(plan.scratch_bytes);
   run_blocked(problem, false, [&](BlockedConvArgs& args) {
     args.src = src.data();
-    args.packed_weights = packed.get();
-    for (size_t i = 0; i < plan.pack_tile_count; ++i) run_blocked_pack(plan, args, i, shared.get());
-    for (size_t i = 0; i < plan.tile_count; ++i) run_blocked_conv(plan, args, i, shared.get(), scratch.get());
+    run_plan(problem, plan, args);
   });
   problem.expect_close_to_reference();
+}
+
+TEST_P(BlockedConvTest, FewOutputsArePlain) {
+  const auto check = [&](ConvShape s, const std::vector<EpilogueStep>& steps = {}) {
+    for (s.out_channels = 1; has_dot_tiles(s.out_channels); ++s.out_channels) {
+      SCOPED_TRACE(describe(s) + " seed " + std::to_string(random_.seed()));
+      ConvProblem problem(s, random_);
+      problem.steps = steps;
+      const std::vector<float> src = blocked_before_nan(problem);
+      BlockedConvArgs args{src.data(), nullptr, problem.dst.data(), problem.args(nullptr).epilogue};
+      run_plan(problem, make_blocked_conv_plan(s, false, true), args);
+      problem.expect_close_to_reference();
+    }
+  };
+  EXPECT_TRUE(has_dot_tiles(channel_block() / 2 < 4 ? channel_block() / 2 : 4));
+  EXPECT_FALSE(has_dot_tiles(5));
+  for (const size_t size : {1, 2, 7, 19}) {
+    for (const size_t channels : {16, 21}) {
+      check(square(channels, 1, size, 1));
+      check(square(channels, 1, size, 3, 1, 1), {{EpilogueKind::add_residual}, {EpilogueKind::relu}});
+    }
+  }
+  check(square(40, 1, 30, 9, 1, 4), {{EpilogueKind::tanh}});
+  ConvShape s = square(17, 1, 15, 3, 2, 1);
+  s.batch = 3;
+  check(s);
+  s.dilation[1] = 2;
+  s.pad_begin[2] = 5;
+  check(s, {{EpilogueKind::leaky_relu, 0.1f}});
+  s.input[0] = 4;
+  s.kernel[0] = 2;
+  check(s);
 }
 
 TEST_P(BlockedConvTest, WinogradOnMapsOfAllSizes) {

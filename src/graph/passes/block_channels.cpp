@@ -44,7 +44,7 @@ class Blocking {
 
  private:
   bool convert(NodeId id, const Node& node) {
-    if (can_block_conv(node)) return block_conv(id, node);
+    if (can_block_conv(node)) return has_few_outputs(node) ? project_conv(id, node) : block_conv(id, node);
     if (is_one_of(node, kBroadcasting)) return block_broadcasting(id, node);
     if (node.inputs.empty() || !is_map(node.inputs[0]) || !only_first_output(node)) return false;
     if (is_one_of(node, kUnary)) return is_blocked(node.inputs[0]) && rest_are_scalars(node) && block_unary(id, node);
@@ -88,7 +88,9 @@ class Blocking {
     const int64_t group = integer_attribute(node, "group", 1);
     const int64_t group_in = channels(node.inputs[0]) / group;
     const int64_t group_out = channels(node.outputs[0]) / group;
-    if (group == 1) return 2 * group_out > block_;
+    if (group == 1 && (2 * group_out > block_ || is_blocked(node.inputs[0]))) return true;
+    if (group == 1)
+      return has_few_outputs(node) && group_in >= block_ && weights->tensor.elements() > group_in * group_out;
     if (is_narrow(group_in, group_out)) return shape(node.inputs[0]).rank() <= 4 && 2 * group * group_in > block_;
     return group_out % block_ == 0 && (group_in % block_ == 0 || !is_blocked(node.inputs[0]));
   }
@@ -108,6 +110,26 @@ class Blocking {
     conv.attributes.push_back({"block", block_});
     conv.attributes.push_back({"plain_input", int64_t{plain_input}});
     replace(id, std::move(conv), "BlockedConv");
+    return true;
+  }
+
+  // So few that most lanes would be idle; they are made plain at once.
+  bool has_few_outputs(const Node& conv) const {
+    constexpr int64_t kFew = 4;
+    const int64_t outputs = channels(conv.outputs[0]);
+    return integer_attribute(conv, "group", 1) == 1 && 2 * outputs <= block_ && outputs <= kFew;
+  }
+
+  bool project_conv(NodeId id, const Node& node) {
+    Node conv = node;
+    conv.op_type = "BlockedConv";
+    conv.op = nullptr;
+    conv.entry = nullptr;
+    conv.inputs[0] = blocked(node.inputs[0]);
+    conv.attributes.push_back({"block", block_});
+    conv.attributes.push_back({"plain_output", int64_t{1}});
+    graph_.remove_node(id);
+    add_internal(std::move(conv));
     return true;
   }
 

@@ -176,6 +176,10 @@ bool activation_step(const Graph& graph, const Node& node, FusedStep& step) {
     step.alpha = number_attribute(node, "alpha", 0.01F);
     return true;
   }
+  if (node.op_type == "PRelu") {  // of one slope
+    step.op_type = "LeakyRelu";
+    return read_scalar(graph, node.inputs[1], step.alpha);
+  }
   if (node.op_type == "HardSigmoid") {
     step.alpha = number_attribute(node, "alpha", 0.2F);
     step.beta = number_attribute(node, "beta", 0.5F);

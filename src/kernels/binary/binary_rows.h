@@ -93,7 +93,8 @@ struct Min {
 struct PRelu {
   template <class T>
   static T apply(T a, T b) {
-    return a < T(0) ? Mul::apply<T>(a, b) : a;
+    const T product = Mul::apply<T>(a, b);  // of every element, or else the loop stays scalar
+    return a < T(0) ? product : a;
   }
 };
 struct Equal {

@@ -15,7 +15,11 @@ namespace onnxrun {
 
 ONNXRUN_DECLARE_TABLE(BlockedTileKernels, kBlockedTileKernels)
 
+ONNXRUN_DECLARE_TABLE(DotTileKernels, kDotTileKernels)
+
 const BlockedTileKernels& blocked_tile_kernels() { return ONNXRUN_SELECT_TABLE(kBlockedTileKernels); }
+
+const DotTileKernels& dot_tile_kernels() { return ONNXRUN_SELECT_TABLE(kDotTileKernels); }
 
 size_t channel_block() { return blocked_tile_kernels().block; }
 
@@ -25,7 +29,7 @@ using conv_detail::ceil_div;
 
 using Copy = BlockedConvPlan::Copy;
 
-constexpr size_t kVectors = 2;                  // output blocks of a panel
+constexpr size_t kVectors = 2;                  // output blocks of a panel of blocked output
 constexpr double kMinTileOperations = 1 << 19;  // multiply-adds: 5 to 20 microseconds
 constexpr size_t kMaxTiles = 64;
 constexpr size_t kSourceBytes =
@@ -117,7 +121,8 @@ void plan_taps(BlockedConvPlan& plan) {
         const auto src = static_cast<ptrdiff_t>(row * source.row_floats + column * plan.src_block);
         for (size_t v = 1; v <= kVectors; ++v) {
           auto& taps = plan.taps[v - 1];
-          taps.push_back({src, static_cast<ptrdiff_t>(taps.size() * plan.src_block * v * plan.block)});
+          const size_t width = plan.plain_output ? plan.vectors : v * plan.block;
+          taps.push_back({src, static_cast<ptrdiff_t>(taps.size() * plan.src_block * width)});
         }
       }
     }
@@ -127,8 +132,10 @@ void plan_taps(BlockedConvPlan& plan) {
 void plan_rows(BlockedConvPlan& plan) {
   const ConvShape& s = plan.shape;
   const size_t positions = plan.output[0] * plan.output[1] * plan.output[2];
-  const bool two_vectors = plan.out_blocks > 1;
-  const auto most = static_cast<size_t>(two_vectors ? plan.kernels->pixels : plan.kernels->single_pixels);
+  const bool two_vectors = !plan.plain_output && plan.out_blocks > 1;
+  const auto most = static_cast<size_t>(plan.plain_output ? dot_tile_kernels().pixels[plan.vectors - 1]
+                                        : two_vectors     ? plan.kernels->pixels
+                                                          : plan.kernels->single_pixels);
   const bool same_maps = tap_count(s) == 1 && plan.source.output_depth == 1 && plan.source.output_row == 1 &&
                          plan.source.rows == plan.output[1] && plan.source.columns == plan.output[2];
   plan.merged = same_maps || (plan.output[0] == 1 && plan.output[1] == 1);
@@ -283,14 +290,16 @@ class TileRun {
     tile_.last_channels = s.in_channels / s.group - (plan.src_blocks - 1) * plan.src_block;
     tile_.dst_row_step = static_cast<ptrdiff_t>(plan.row_length * plan.block);
     tile_.dst_vector_step = static_cast<ptrdiff_t>(positions_ * plan.block);
-    tile_.epilogue = plan.kernels->register_epilogue(epilogue_.steps, epilogue_.step_count);
+    if (!plan.plain_output) {
+      tile_.epilogue = plan.kernels->register_epilogue(epilogue_.steps, epilogue_.step_count);
+    }
   }
 
   // `src` is the source row that output row `row_begin` reads with its first tap.
   void run(const float* src, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end) {
     const size_t calls = plan_.pixels.size() * ceil_div(row_end - row_begin, plan_.paired ? 2 : 1);
     for (size_t panel = panel_begin; panel < panel_end; ++panel) {
-      const size_t vectors = std::min(kVectors, plan_.out_blocks - panel * kVectors);
+      const size_t vectors = std::min(plan_.vectors, plan_.out_blocks - panel * plan_.vectors);
       begin_panel(panel, vectors, calls);
       tile_.src_ahead = panel == panel_begin ? source_ahead() : 0;
       for (size_t row = row_begin; row < row_end;) {
@@ -314,20 +323,20 @@ class TileRun {
     const ConvShape& s = plan_.shape;
     const size_t b = plan_.block;
     const size_t width = vectors * b;
-    taps_ = plan_.taps[vectors - 1];
-    tile_.weights = weights_ + panel * kVectors * b * plan_.k;
+    taps_ = plan_.taps[plan_.plain_output ? 0 : vectors - 1];
+    tile_.weights = weights_ + panel * plan_.vectors * b * plan_.k;
     tile_.weight_block_step = static_cast<ptrdiff_t>(taps_.size() * plan_.src_block * width);
     next_panel_ = reinterpret_cast<const char*>(tile_.weights + width * plan_.k);
     calls_left_ = calls;
     tile_.prefetch = reinterpret_cast<const char*>(tile_.weights);
     tile_.prefetch_step = 0;
     next_step_ = static_cast<ptrdiff_t>(ceil_div(width * sizeof(float), std::min(calls, kPrefetchingCalls)));
-    const size_t channel = panel * kVectors * b;
+    const size_t channel = panel * plan_.vectors * b;
     const size_t channels = s.out_channels / s.group;
     tile_.bias = epilogue_.bias ? epilogue_.bias + first_channel_ + channel : nullptr;
     tile_.bias_count = channels - channel;
-    panel_dst_ = dst_ + panel * kVectors * positions_ * b;
-    panel_residual_ = residual_ ? residual_ + panel * kVectors * positions_ * b : nullptr;
+    panel_dst_ = dst_ + panel * plan_.vectors * positions_ * b;
+    panel_residual_ = residual_ ? residual_ + panel * plan_.vectors * positions_ * b : nullptr;
   }
 
   void run_rows(const float* src, size_t row, size_t rows, size_t vectors) {
@@ -337,8 +346,9 @@ class TileRun {
     tile_.taps = taps_.data();
     tile_.taps_end = taps_.data() + taps_.size();
     if (plan_.skip_rows && !plan_.skip_columns) keep_taps(row, rows, 0, length);
-    const auto* functions =
-        plan_.src_block == 1 ? plan_.kernels->plain[vectors - 1] : plan_.kernels->single[vectors - 1];
+    const auto* functions = plan_.plain_output     ? dot_tile_kernels().tiles[vectors - 1]
+                            : plan_.src_block == 1 ? plan_.kernels->plain[vectors - 1]
+                                                   : plan_.kernels->single[vectors - 1];
     const bool together = rows == 2 && vectors == 2;
     const auto& widths = row + 1 == plan_.row_count ? plan_.last_pixels : plan_.pixels;
     for (size_t r = 0; r < (together ? 1 : rows); ++r) {
@@ -432,17 +442,23 @@ bool can_block_conv(const ConvShape& shape, bool plain_input) {
   return group_out % block == 0 && (plain_input || group_in % block == 0);
 }
 
-BlockedConvPlan make_blocked_conv_plan(const ConvShape& shape, bool plain_input) {
+bool has_dot_tiles(size_t out_channels) {
+  return out_channels >= 1 && out_channels <= kMaxDotOutputs && dot_tile_kernels().pixels[out_channels - 1] > 0;
+}
+
+BlockedConvPlan make_blocked_conv_plan(const ConvShape& shape, bool plain_input, bool plain_output) {
   BlockedConvPlan plan;
   plan.shape = shape;
   plan.plain_input = plain_input;
+  plan.plain_output = plain_output;
   plan.kernels = &blocked_tile_kernels();
-  plan.block = plan.kernels->block;
-  plan.src_block = plain_input ? 1 : plan.block;
+  plan.block = plain_output ? 1 : plan.kernels->block;
+  plan.src_block = plain_input ? 1 : plan.kernels->block;
   const size_t group_in = shape.in_channels / shape.group;
   plan.src_blocks = ceil_div(group_in, plan.src_block);
   plan.out_blocks = ceil_div(shape.out_channels / shape.group, plan.block);
-  plan.group_panels = ceil_div(plan.out_blocks, kVectors);
+  plan.vectors = plain_output ? plan.out_blocks : kVectors;
+  plan.group_panels = plan.vectors == 0 ? 0 : ceil_div(plan.out_blocks, plan.vectors);
   plan.panel_count = shape.group * plan.group_panels;
   plan.k = plan.src_blocks * plan.src_block * tap_count(shape);
   plan.packed_weight_bytes = shape.group * plan.out_blocks * plan.block * plan.k * sizeof(float);
@@ -460,12 +476,34 @@ BlockedConvPlan make_blocked_conv_plan(const ConvShape& shape, bool plain_input)
   return plan;
 }
 
+namespace {
+
+// [output][channel][tap] becomes [channel block][tap][output][channel of the block], zeros behind the last channel.
+void pack_dot_weights(const BlockedConvPlan& plan, const float* weights, float* dst) {
+  const ConvShape& s = plan.shape;
+  const size_t taps = tap_count(s);
+  std::fill_n(dst, plan.packed_weight_bytes / sizeof(float), 0.0F);
+  for (size_t output = 0; output < s.out_channels; ++output) {
+    for (size_t channel = 0; channel < s.in_channels; ++channel) {
+      const float* from = weights + (output * s.in_channels + channel) * taps;
+      float* to = dst + channel / plan.src_block * taps * s.out_channels * plan.src_block + channel % plan.src_block;
+      for (size_t tap = 0; tap < taps; ++tap) to[(tap * s.out_channels + output) * plan.src_block] = from[tap];
+    }
+  }
+}
+
+}  // namespace
+
 void pack_blocked_weights(const BlockedConvPlan& plan, const float* weights, float* dst, size_t begin, size_t end) {
   const ConvShape& s = plan.shape;
   const size_t b = plan.block;
   const size_t taps = tap_count(s);
   const size_t group_in = s.in_channels / s.group;
   const size_t group_out = s.out_channels / s.group;
+  if (plan.plain_output) {
+    if (begin < end) pack_dot_weights(plan, weights, dst);
+    return;
+  }
   for (size_t index = begin; index < end; ++index) {
     const size_t group = index / plan.group_panels;
     const size_t panel = index % plan.group_panels;

@@ -11,22 +11,24 @@
 namespace onnxrun {
 
 struct BlockedConvArgs {
-  const float* src = nullptr;             // blocked, or plain where the plan says so
+  const float* src = nullptr;             // blocked, or plain where the plan says so; so is dst
   const float* packed_weights = nullptr;  // as written by pack_blocked_weights
-  float* dst = nullptr;                   // blocked; overlaps neither src nor the weights
+  float* dst = nullptr;                   // overlaps neither src nor the weights
   Epilogue epilogue;                      // bias [out_channels]; residual laid out as dst
 };
 
 // How a convolution to a channel-blocked output is computed directly: a pure function of the shape and the instruction
 // set. Each output is one chain of fused multiply-adds over (channel block, kd, kh, kw, channel) ascending; taps that
-// read nothing but padding may be left out.
+// read nothing but padding may be left out. With a plain output, for a few output channels, there is such a chain for
+// each channel of a block, and these are summed at the end.
 //
 // Where the input must be padded or strided it is copied first: run_blocked_pack fills a buffer of shared_bytes that
 // all workers see, tile by tile, or run_blocked_conv copies what it needs to its worker's scratch_bytes. Buffers are
 // 64-byte aligned.
 struct BlockedConvPlan {
   ConvShape shape;
-  bool plain_input = false;  // src is [N, C, D, H, W]
+  bool plain_input = false;   // src is [N, C, D, H, W]
+  bool plain_output = false;  // and so are dst and the residual
   size_t output[3] = {0, 0, 0};
   size_t pack_tile_count = 0;
   size_t tile_count = 0;
@@ -40,11 +42,12 @@ struct BlockedConvPlan {
 
   const BlockedTileKernels* kernels = nullptr;
   Copy copy = Copy::none;
-  size_t block = 0;                 // of the output
-  size_t src_block = 0;             // channels side by side in what the tiles read: block or 1
-  size_t src_blocks = 0;            // per group
-  size_t out_blocks = 0;            // per group
-  size_t group_panels = 0;          // panels of one or two output blocks
+  size_t block = 0;       // of the output; 1 where it is plain
+  size_t src_block = 0;   // channels side by side in what the tiles read: block or 1
+  size_t src_blocks = 0;  // per group
+  size_t out_blocks = 0;  // per group
+  size_t vectors = 0;     // output blocks of a panel; the last one may have fewer
+  size_t group_panels = 0;
   size_t k = 0;                     // multiply-adds of an output, whole channel blocks
   std::vector<BlockedTap> taps[2];  // for panels of one and of two output blocks
 
@@ -72,8 +75,11 @@ struct BlockedConvPlan {
 
 // Whether the shape can be computed so: groups must fill whole blocks.
 bool can_block_conv(const ConvShape& shape, bool plain_input);
+// Whether there are tiles for a plain output of so many channels.
+bool has_dot_tiles(size_t out_channels);
 
-BlockedConvPlan make_blocked_conv_plan(const ConvShape& shape, bool plain_input);
+// `plain_output`: of one group, from a blocked input, where has_dot_tiles.
+BlockedConvPlan make_blocked_conv_plan(const ConvShape& shape, bool plain_input, bool plain_output = false);
 
 // Packs panels [begin, end) of plan.panel_count from weights [M, C / group, KD, KH, KW], which may lie at any address;
 // dst is the beginning of packed_weight_bytes. Panels are independent.

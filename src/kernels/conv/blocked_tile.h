@@ -55,4 +55,16 @@ struct BlockedTileKernels {
 
 const BlockedTileKernels& blocked_tile_kernels();
 
+// The same for a few output channels, which would leave most lanes of a vector idle: the lanes are the input channels
+// instead, and are summed at the end. The outputs are plain maps, dst_vector_step apart; weights of a channel block and
+// tap are [output][channel]. No epilogue but the bias.
+inline constexpr int kMaxDotOutputs = 4;
+inline constexpr int kMaxDotPixels = 8;
+struct DotTileKernels {
+  int pixels[kMaxDotOutputs] = {};  // [outputs - 1]: of the widest tile; 0: too many outputs
+  BlockedTileFunction tiles[kMaxDotOutputs][kMaxDotPixels] = {};  // [outputs - 1][pixels - 1]
+};
+
+const DotTileKernels& dot_tile_kernels();
+
 }  // namespace onnxrun

@@ -92,15 +92,6 @@ void scale_shift_blocks(const float* src, float* dst, size_t n, const float* sca
   for (; n != 0; --n, src += kLane, dst += kLane) store(dst, fma(load(src), factor, offset));
 }
 
-// The sum of `lanes` in order.
-ONNXRUN_INLINE float sum_lanes(const VecF& value) noexcept {
-  alignas(64) float lanes[kLane];
-  value.store_aligned(lanes);
-  float sum = 0;
-  for (size_t i = 0; i < kLane; ++i) sum += lanes[i];
-  return sum;
-}
-
 float sum(const float* src, size_t n) noexcept {
   VecF sums[4] = {VecF(0), VecF(0), VecF(0), VecF(0)};
   size_t i = 0;
