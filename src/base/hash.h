@@ -12,9 +12,7 @@ struct Hash128 {
   uint64_t low = 0;
   uint64_t high = 0;
   bool operator==(const Hash128&) const = default;
-  bool operator<(const Hash128& other) const noexcept {
-    return low != other.low ? low < other.low : high < other.high;
-  }
+  bool operator<(const Hash128& other) const noexcept { return low != other.low ? low < other.low : high < other.high; }
 };
 
 // A hash that tells contents apart, at the speed of memory; no protection against bytes made to collide. To hash

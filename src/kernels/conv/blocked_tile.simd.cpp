@@ -12,6 +12,13 @@ constexpr int kPixels = 12;
 #else
 constexpr int kPixels = 6;
 #endif
+// A loop of two steps saves instructions where they are many for each multiply-add, and spills where registers are few
+// or all used.
+#if defined(ONNXRUN_SIMD_avx2)
+constexpr size_t kChannelsAtOnce = 2;
+#else
+constexpr size_t kChannelsAtOnce = 1;
+#endif
 // One vector needs as many pixels for as many independent chains.
 constexpr int kSinglePixels = 2 * kPixels < kMaxBlockedPixels ? 2 * kPixels : kMaxBlockedPixels;
 constexpr int kWidth = kLanes<float>;
@@ -79,20 +86,18 @@ void blocked_tile(const BlockedTile& t) noexcept {
         multiply(0);
         continue;
       }
-      // Two channels at a time, with a line or two of the source of a later call.
+      // Each line of the source of a later call is brought in once or, where a line holds two pixels, twice.
       constexpr size_t kLine = 64 / sizeof(float);
-      constexpr bool kTwoLines = static_cast<size_t>(kColumns * kStep) > (kStep / 2 + 1) * kLine;
+      const auto step = [&](size_t c) ONNXRUN_INLINE_LAMBDA {
+        bring_weights(kChannelsAtOnce);
+        prefetch_l2(x[0] + t.src_ahead + c / kChannelsAtOnce * kLine);
+        ONNXRUN_UNROLL
+        for (size_t i = 0; i < kChannelsAtOnce; ++i) multiply(c + i);
+      };
       size_t c = 0;
-      for (; c + 2 <= channels; c += 2) {
-        bring_weights(2);
-        prefetch_l2(x[0] + t.src_ahead + (kTwoLines ? c : c / 2) * kLine);
-        multiply(c);
-        if constexpr (kTwoLines) prefetch_l2(x[0] + t.src_ahead + (c + 1) * kLine);
-        multiply(c + 1);
-      }
-      if (c < channels) {
-        bring_weights(1);
-        multiply(c);
+      for (; c + kChannelsAtOnce <= channels; c += kChannelsAtOnce) step(c);
+      if constexpr (kChannelsAtOnce > 1) {
+        for (; c < channels; ++c) multiply(c);
       }
     }
     src += t.src_block_step;

@@ -12,14 +12,15 @@ constexpr int kRegisters = 16;
 #endif
 constexpr int kWidth = kLanes<float>;
 #if defined(ONNXRUN_SIMD_sse2)
-constexpr size_t kTermsOfSum = 16;  // of a lane: products are rounded here
+// Products are rounded here, so stretches of at least so many terms of a lane are summed on their own.
+constexpr size_t kTermsOfSum = 16;
 #else
-constexpr size_t kTermsOfSum = 0;
+constexpr size_t kTermsOfSum = 0;  // one sum
 #endif
 
-// As many as leave registers for the weights and one vector of the source.
+// As many as leave registers for the weights, one vector of the source and one to spare.
 constexpr int dot_pixels(int outputs) {
-  const int fitting = (kRegisters - 1 - outputs) / outputs;
+  const int fitting = (kRegisters - 2 - outputs) / outputs;
   return fitting < kMaxDotPixels ? fitting : kMaxDotPixels;
 }
 
@@ -56,8 +57,10 @@ void dot_tile(const BlockedTile& t) noexcept {
         ONNXRUN_UNROLL
         for (int o = 0; o < kOutputs; ++o) acc[o][p] = fma(xv, wv[o], acc[o][p]);
       }
-      if constexpr (kTermsOfSum > 0) {
-        if (++terms < kTermsOfSum) continue;
+    }
+    if constexpr (kTermsOfSum > 0) {
+      terms += static_cast<size_t>(t.taps_end - t.taps);
+      if (terms >= kTermsOfSum) {
         each([&](int o, int p, Vec<float>& sum) ONNXRUN_INLINE_LAMBDA { earlier[o][p] += sum; });
         clear();
         terms = 0;
