@@ -41,11 +41,15 @@ bool MemoryPackedStore::take_cached(Entry& entry, const std::string& format, siz
 }
 
 std::byte* MemoryPackedStore::allocate(size_t bytes) {
-  const size_t needed = align_up(std::max<size_t>(bytes, 1), kAlignment);
   const std::lock_guard lock(mutex_);
-  if (needed > free_bytes_ || needed < bytes) {
+  if (bytes >= kHugePage) {
+    chunks_.push_back(allocate_aligned(bytes));
+    return chunks_.back().get();
+  }
+  const size_t needed = align_up(std::max<size_t>(bytes, 1), kAlignment);
+  if (needed > free_bytes_) {
     // As much as there is already, and no more than the largest chunk.
-    size_t chunk = std::max({bytes, needed, std::min(bytes_.load(std::memory_order_relaxed), kLargestChunk)});
+    size_t chunk = std::max(needed, std::min(bytes_.load(std::memory_order_relaxed), kLargestChunk));
     if (chunk >= kHugePage) chunk = align_up(chunk, kHugePage);
     chunks_.push_back(allocate_aligned(chunk));
     free_ = chunks_.back().get();

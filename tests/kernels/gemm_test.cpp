@@ -205,7 +205,7 @@ TEST_P(GemmTest, NanPassesThroughReluAndClip) {
     problem.steps = {step};
     problem.a[2 * 3 + 1] = std::numeric_limits<float>::quiet_NaN();
     problem.run();
-    for (size_t i = 0; i < 7 * 19; ++i) EXPECT_EQ(std::isnan(problem.c[i]), i / 19 == 2);
+    for (size_t i = 0; i < size_t{7} * 19; ++i) EXPECT_EQ(std::isnan(problem.c[i]), i / 19 == 2);
   }
 }
 
