@@ -88,9 +88,11 @@ class Blocking {
     const int64_t group = integer_attribute(node, "group", 1);
     const int64_t group_in = channels(node.inputs[0]) / group;
     const int64_t group_out = channels(node.outputs[0]) / group;
-    if (group == 1 && (2 * group_out > block_ || is_blocked(node.inputs[0]))) return true;
-    if (group == 1)
-      return has_few_outputs(node) && group_in >= block_ && weights->tensor.elements() > group_in * group_out;
+    if (group == 1) {
+      const bool has_taps = weights->tensor.elements() > group_in * group_out;
+      return 2 * group_out > block_ || is_blocked(node.inputs[0]) ||
+             (has_few_outputs(node) && group_in >= block_ && has_taps);
+    }
     if (is_narrow(group_in, group_out)) return shape(node.inputs[0]).rank() <= 4 && 2 * group * group_in > block_;
     return group_out % block_ == 0 && (group_in % block_ == 0 || !is_blocked(node.inputs[0]));
   }
@@ -113,7 +115,7 @@ class Blocking {
     return true;
   }
 
-  // So few that most lanes would be idle; they are made plain at once.
+  // So few that most lanes would be idle; they are made plain at once, by dot_tile_kernels.
   bool has_few_outputs(const Node& conv) const {
     constexpr int64_t kFew = 4;
     const int64_t outputs = channels(conv.outputs[0]);

@@ -159,13 +159,14 @@ void transform_output(const WinogradOutput& output) noexcept {
         if (output.epilogue.add_residual) x += load(output.residual + at);
         activate(output.epilogue, [&](auto f) ONNXRUN_INLINE_LAMBDA { f(x); });
         store(output.dst + at, x);
-        if (output.step_count > 0 && output.grid.column_step > 1) {
-          apply_epilogue_row(output.dst + at, advance(output.residual, at), kWidth, output.steps, output.step_count);
-        }
       }
-      if (output.step_count > 0 && output.grid.column_step == 1) {
-        apply_epilogue_row(output.dst + first, advance(output.residual, first), static_cast<size_t>(columns) * kWidth,
-                           output.steps, output.step_count);
+      if (output.step_count == 0) continue;
+      // Columns side by side are a run; those of a dilated patch stand alone.
+      const size_t run = output.grid.column_step == 1 ? static_cast<size_t>(columns) : 1;
+      for (size_t j = 0; j < static_cast<size_t>(columns); j += run) {
+        const size_t at = first + j * output.grid.column_step * kWidth;
+        apply_epilogue_row(output.dst + at, advance(output.residual, at), run * kWidth, output.steps,
+                           output.step_count);
       }
     }
   }
