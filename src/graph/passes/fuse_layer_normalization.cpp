@@ -1,7 +1,6 @@
 // Recognises LayerNormalization and RMSNormalization where exporters write them as means, squares and a root:
 // (x - mean(x)) / sqrt(mean((x - mean(x))^2) + epsilon), and the same without the means of x. A scale and a bias that
 // are constants join, also multiplied out: x s + (bias - mean(x) s) with s = scale / sqrt(...).
-#include <algorithm>
 #include <optional>
 
 #include "graph/passes/node_group.h"
