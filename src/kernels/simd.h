@@ -194,17 +194,26 @@ ONNXRUN_INLINE Vec<float> load_masked(const float* src, const LoadMask& mask) no
 #endif
 }
 
-// Lane i is lane index[i] of x; `index` has an entry for each lane.
-ONNXRUN_INLINE Vec<float> permute(const Vec<float>& x, const int32_t* index) noexcept {
-#if defined(ONNXRUN_SIMD_avx2)
-  return _mm256_permutevar8x32_ps(x, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(index)));
+// Lane i is lane i - i % kGroup + kLane of x, for groups of 2, 4 or 8 lanes.
+template <int kGroup, int kLane>
+ONNXRUN_INLINE Vec<float> repeat_lane(const Vec<float>& x) noexcept {
+  static_assert((kGroup == 2 || kGroup == 4 || kGroup == 8) && kGroup < kLanes<float> && kLane < kGroup);
+#if defined(ONNXRUN_SIMD_sse2) || defined(ONNXRUN_SIMD_avx2) || defined(ONNXRUN_SIMD_avx512)
+  constexpr int kWithin = kGroup == 2 ? (kLane == 0 ? 0xa0 : 0xf5) : kLane * 0x55;
+#endif
+#if defined(ONNXRUN_SIMD_sse2)
+  return _mm_shuffle_ps(x, x, kWithin);
+#elif defined(ONNXRUN_SIMD_avx2)
+  return _mm256_permute_ps(x, kWithin);
 #elif defined(ONNXRUN_SIMD_avx512)
-  return _mm512_permutexvar_ps(_mm512_loadu_si512(index), x);
+  if constexpr (kGroup <= 4) {
+    return _mm512_permute_ps(x, kWithin);
+  } else {
+    const __m512i base = _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 8, 8, 8, 8, 8, 8, 8, 8);
+    return _mm512_permutexvar_ps(_mm512_add_epi32(base, _mm512_set1_epi32(kLane)), x);
+  }
 #else
-  alignas(16) float lanes[kLanes<float>], chosen[kLanes<float>];
-  x.store_aligned(lanes);
-  for (int i = 0; i < kLanes<float>; ++i) chosen[i] = lanes[index[i]];
-  return Vec<float>::load_aligned(chosen);
+  return kLane == 0 ? vtrn1q_f32(x, x) : vtrn2q_f32(x, x);
 #endif
 }
 

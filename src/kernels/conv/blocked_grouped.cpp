@@ -15,7 +15,9 @@ using conv_detail::ceil_div;
 
 constexpr double kMinTileOperations = 1 << 17;  // multiply-adds: 5 to 20 microseconds
 constexpr size_t kMaxTiles = 64;
+// Maps are padded where they are narrow and more than one column of so many reads padding.
 constexpr size_t kMaxPaddedColumns = 32;
+constexpr size_t kPaddedShare = 5;
 
 // The taps of output position `at` that read the input: [first, last).
 struct TapRange {
@@ -41,15 +43,12 @@ void copy_padded(const BlockedGroupedPlan& plan, const float* src, size_t row_be
   const size_t first = row_begin * s.stride[1];
   const size_t left = std::min(s.pad_begin[2], plan.source_width);
   const size_t columns = std::min(s.input[2], plan.source_width - left);
-  for (size_t row = first; row < first + reach(s, 1, row_end - row_begin); ++row, dst += plan.source_width * b) {
+  const size_t rows = reach(s, 1, row_end - row_begin);
+  std::fill_n(dst, rows * plan.source_width * b, 0.0F);
+  dst += left * b;
+  for (size_t row = first; row < first + rows; ++row, dst += plan.source_width * b) {
     const size_t y = row - s.pad_begin[1];  // wraps around before the input
-    if (y >= s.input[1]) {
-      std::fill_n(dst, plan.source_width * b, 0.0F);
-      continue;
-    }
-    std::fill_n(dst, left * b, 0.0F);
-    std::copy_n(src + y * s.input[2] * b, columns * b, dst + left * b);
-    std::fill_n(dst + (left + columns) * b, (plan.source_width - left - columns) * b, 0.0F);
+    if (y < s.input[1]) std::copy_n(src + y * s.input[2] * b, columns * b, dst);
   }
 }
 
@@ -73,13 +72,17 @@ BlockedGroupedPlan make_blocked_grouped_plan(const ConvShape& shape) {
   const size_t maps = shape.batch * blocks;
   if (maps == 0 || plan.output[0] == 0 || plan.output[1] == 0) return plan;
 
-  const auto whole = [&](size_t column) {
-    const TapRange taps = inside(shape, 2, column);
-    return taps.first == 0 && taps.last == shape.kernel[2];
-  };
-  while (plan.inner_begin < plan.output[1] && !whole(plan.inner_begin)) ++plan.inner_begin;
-  plan.inner_end = plan.inner_begin;
-  while (plan.inner_end < plan.output[1] && whole(plan.inner_end)) ++plan.inner_end;
+  for (int axis = 0; axis < 2; ++axis) {
+    const auto whole = [&](size_t at) {
+      const TapRange taps = inside(shape, axis + 1, at);
+      return taps.first == 0 && taps.last == shape.kernel[axis + 1];
+    };
+    size_t at = 0;
+    while (at < plan.output[axis] && !whole(at)) ++at;
+    plan.inner_begin[axis] = at;
+    while (at < plan.output[axis] && whole(at)) ++at;
+    plan.inner_end[axis] = at;
+  }
 
   const double operations = static_cast<double>(maps * plan.block * plan.output[0] * plan.output[1]) *
                             static_cast<double>(shape.kernel[1] * shape.kernel[2] * plan.width);
@@ -89,8 +92,8 @@ BlockedGroupedPlan make_blocked_grouped_plan(const ConvShape& shape) {
   plan.row_tiles = ceil_div(plan.output[0], plan.row_tile);
   plan.tile_count = maps * plan.row_tiles;
 
-  const bool has_border = plan.inner_end - plan.inner_begin < plan.output[1];
-  plan.padded = has_border && plan.output[1] <= kMaxPaddedColumns;
+  const size_t border_columns = plan.output[1] - (plan.inner_end[1] - plan.inner_begin[1]);
+  plan.padded = plan.output[1] <= kMaxPaddedColumns && border_columns * kPaddedShare > plan.output[1];
   if (plan.padded) {
     plan.source_width = reach(shape, 2, plan.output[1]);
     plan.scratch_bytes = reach(shape, 1, plan.row_tile) * plan.source_width * plan.block * sizeof(float);
@@ -130,10 +133,12 @@ void run_blocked_grouped(const BlockedGroupedPlan& plan, const BlockedConvArgs& 
   float* dst = args.dst + map * map_floats;
   const float* residual = args.epilogue.residual ? args.epilogue.residual + map * map_floats : nullptr;
   const float* weights = args.packed_weights + block * s.kernel[1] * s.kernel[2] * plan.width * b;
+  const auto kernel = plan.width == 1 ? plan.kernels->depthwise_row : plan.kernels->grouped_row;
 
   BlockedGroupedRow row;
-  row.src_step = static_cast<ptrdiff_t>(s.stride[2] * b);
   const size_t source_width = plan.padded ? plan.source_width : s.input[2];
+  const auto along_row = static_cast<ptrdiff_t>(s.stride[2] * b);
+  const auto down_column = static_cast<ptrdiff_t>(s.stride[1] * source_width * b);
   row.tap_row_step = static_cast<ptrdiff_t>(s.dilation[1] * source_width * b);
   row.tap_column_step = static_cast<ptrdiff_t>(s.dilation[2] * b);
   row.weight_columns = s.kernel[2];
@@ -141,40 +146,58 @@ void run_blocked_grouped(const BlockedGroupedPlan& plan, const BlockedConvArgs& 
   row.bias = args.epilogue.bias ? args.epilogue.bias + block * b : nullptr;
   row.bias_count = s.out_channels - block * b;
   row.epilogue = blocked_tile_kernels().register_epilogue(args.epilogue.steps, args.epilogue.step_count);
+  const auto write_from = [&](size_t y, size_t x) {
+    const size_t at = (y * plan.output[1] + x) * b;
+    row.dst = dst + at;
+    row.residual = residual ? residual + at : nullptr;
+  };
   if (plan.padded) {
     copy_padded(plan, src, row_begin, row_end, static_cast<float*>(scratch));
+    row.src = static_cast<const float*>(scratch);
+    row.src_step = along_row;
+    row.dst_step = static_cast<ptrdiff_t>(b);
     row.tap_rows = s.kernel[1];
     row.tap_columns = s.kernel[2];
     row.weights = weights;
     row.count = plan.output[1];
-    for (size_t y = row_begin; y < row_end; ++y) {
-      const size_t at = y * plan.output[1] * b;
-      row.src = static_cast<const float*>(scratch) + (y - row_begin) * s.stride[1] * source_width * b;
-      row.dst = dst + at;
-      row.residual = residual ? residual + at : nullptr;
-      (plan.width == 1 ? plan.kernels->depthwise_row : plan.kernels->grouped_row)(row);
+    for (size_t y = row_begin; y < row_end; ++y, row.src += down_column) {
+      write_from(y, 0);
+      kernel(row);
     }
-  }
-  for (size_t y = row_begin; !plan.padded && y < row_end; ++y) {
-    const TapRange rows = inside(s, 1, y);
-    row.tap_rows = rows.last - rows.first;
-    const auto run = [&](size_t begin, size_t end) {
-      const TapRange columns = inside(s, 2, begin);
+  } else {
+    const auto run = [&](size_t y, TapRange rows, size_t x, TapRange columns) {
+      row.tap_rows = rows.last - rows.first;
       row.tap_columns = columns.last - columns.first;
       const size_t input_row = y * s.stride[1] + rows.first * s.dilation[1] - s.pad_begin[1];
-      const size_t input_column = begin * s.stride[2] + columns.first * s.dilation[2] - s.pad_begin[2];
+      const size_t input_column = x * s.stride[2] + columns.first * s.dilation[2] - s.pad_begin[2];
       const bool reads = row.tap_rows * row.tap_columns > 0;
       row.src = reads ? src + (input_row * s.input[2] + input_column) * b : src;
       row.weights = weights + (rows.first * s.kernel[2] + columns.first) * plan.width * b;
-      const size_t at = (y * plan.output[1] + begin) * b;
-      row.dst = dst + at;
-      row.residual = residual ? residual + at : nullptr;
-      row.count = end - begin;
-      (plan.width == 1 ? plan.kernels->depthwise_row : plan.kernels->grouped_row)(row);
+      write_from(y, x);
+      kernel(row);
     };
-    for (size_t x = 0; x < plan.inner_begin; ++x) run(x, x + 1);
-    if (plan.inner_end > plan.inner_begin) run(plan.inner_begin, plan.inner_end);
-    for (size_t x = plan.inner_end; x < plan.output[1]; ++x) run(x, x + 1);
+    const size_t inner_rows_begin = std::clamp(plan.inner_begin[0], row_begin, row_end);
+    const size_t inner_rows_end = std::clamp(plan.inner_end[0], inner_rows_begin, row_end);
+    const TapRange all_columns = {0, s.kernel[2]};
+    row.src_step = along_row;
+    row.dst_step = static_cast<ptrdiff_t>(b);
+    row.count = plan.inner_end[1] - plan.inner_begin[1];
+    for (size_t y = row_begin; row.count > 0 && y < row_end; ++y) {
+      const bool whole = y >= inner_rows_begin && y < inner_rows_end;
+      run(y, whole ? TapRange{0, s.kernel[1]} : inside(s, 1, y), plan.inner_begin[1], all_columns);
+    }
+    // The columns at the borders go downwards.
+    row.src_step = down_column;
+    row.dst_step = static_cast<ptrdiff_t>(plan.output[1] * b);
+    const auto run_column = [&](size_t x) {
+      const TapRange columns = inside(s, 2, x);
+      for (size_t y = row_begin; y < row_end; y += row.count) {
+        row.count = y == inner_rows_begin ? std::max<size_t>(1, inner_rows_end - inner_rows_begin) : 1;
+        run(y, inside(s, 1, y), x, columns);
+      }
+    };
+    for (size_t x = 0; x < plan.inner_begin[1]; ++x) run_column(x);
+    for (size_t x = plan.inner_end[1]; x < plan.output[1]; ++x) run_column(x);
   }
   const int done = row.epilogue.steps;
   if (done == args.epilogue.step_count) return;

@@ -10,7 +10,7 @@ struct BlockedGroupedKernels;
 // as input channels in a group, and whole groups in a block; groups of one channel are a depthwise convolution. Each
 // output is one chain of fused multiply-adds over (kh, kw, channel) ascending; taps in the padding may be left out.
 //
-// Where most columns of small maps read padding, a tile first copies its rows with zeros around into its worker's
+// Where many columns of small maps read padding, a tile first copies its rows with zeros around into its worker's
 // scratch_bytes, which are 64-byte aligned.
 struct BlockedGroupedPlan {
   ConvShape shape;
@@ -24,9 +24,10 @@ struct BlockedGroupedPlan {
   size_t block = 0;
   size_t width = 0;  // channels of a group
   size_t row_tile = 0, row_tiles = 0;
-  bool padded = false;                    // rows are copied
-  size_t source_width = 0;                // columns of a copied row
-  size_t inner_begin = 0, inner_end = 0;  // columns whose taps are all inside the input
+  bool padded = false;             // rows are copied
+  size_t source_width = 0;         // columns of a copied row
+  size_t inner_begin[2] = {0, 0};  // rows and columns whose taps are all inside the input
+  size_t inner_end[2] = {0, 0};
 };
 
 // Whether the shape's groups are so narrow.
@@ -42,10 +43,11 @@ void pack_blocked_grouped_weights(const BlockedGroupedPlan& plan, const float* w
 void run_blocked_grouped(const BlockedGroupedPlan& plan, const BlockedConvArgs& args, size_t tile,
                          void* scratch) noexcept;
 
-// What the instruction sets' files give.
+// What the instruction sets' files give. The outputs of a "row" stand side by side or one below the other.
 struct BlockedGroupedRow {
   const float* src = nullptr;  // what the first tap reads for the first output
   ptrdiff_t src_step = 0;      // from one output's to the next
+  ptrdiff_t dst_step = 0;      // from one output to the next
   ptrdiff_t tap_row_step = 0, tap_column_step = 0;
   size_t tap_rows = 0, tap_columns = 0;
   const float* weights = nullptr;  // [tap_rows][weight_columns][width][block]
