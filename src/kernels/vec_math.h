@@ -84,10 +84,12 @@ ONNXRUN_INLINE VecF tanh(const VecF& x) noexcept {
   return (VecF(0.0f) - e) / (e + VecF(2.0f)) | sign_bit(x);
 }
 
-// At most 2.2 ULP.
+// 1 / (1 + exp(-x)), at most 2.2 ULP. Both sides of the fraction are 2^-24 of that, so that a single power of two takes
+// exp(-x) to where the result rounds to 0; what the lower bound changes is lost beside 1.
 ONNXRUN_INLINE VecF sigmoid(const VecF& x) noexcept {
-  const VecF e = exp(VecF(0.0f) - xsimd::abs(x));
-  return select(x < VecF(0.0f), e, VecF(1.0f)) / (e + VecF(1.0f));
+  const ExpParts parts = exp_parts(at_most(at_least(VecF(0.0f) - x, VecF(-70.0f)), VecF(104.5f)));
+  const VecF scale = power_of_two(parts.n - VecI(24));
+  return VecF(0x1p-24f) / fma(parts.minus_one + VecF(1.0f), scale, VecF(0x1p-24f));
 }
 
 // log(1 + exp(x)), at most 2.6 ULP.
@@ -125,12 +127,14 @@ ONNXRUN_INLINE VecF erf(const VecF& x) noexcept {
 // x sigmoid(x), at most 3 ULP; where exp(x) is subnormal, within its last bit times x.
 ONNXRUN_INLINE VecF silu(const VecF& x) noexcept { return x * sigmoid(x); }
 
-// x tanh(softplus(x)) = x w / (w + 2) with w = e (e + 2), e = exp(x); from 20 on that is x.
-// At most 4.2 ULP; where exp(x) is subnormal, as silu.
+// x tanh(softplus(x)) = x w / (w + 2) with w = e (e + 2), e = exp(x); from 20 on that is x. e and w are carried times
+// 2^24, to be normal where e is not. At most 4.2 ULP; where exp(x) is subnormal, as silu.
 ONNXRUN_INLINE VecF mish(const VecF& x) noexcept {
-  const VecF e = exp(at_most(x, VecF(20.0f)));
-  const VecF w = e * (e + VecF(2.0f));
-  return x * (w / (w + VecF(2.0f)));
+  const ExpParts parts = exp_parts(at_most(at_least(x, VecF(-104.0f)), VecF(20.0f)));
+  const VecF scale = power_of_two(parts.n + VecI(24));
+  const VecF e = fma(parts.minus_one, scale, scale);
+  const VecF w = e * fma(e, VecF(0x1p-24f), VecF(2.0f));
+  return x * (w / fma(w, VecF(0x1p-24f), VecF(2.0f)) * VecF(0x1p-24f));
 }
 
 // x times half of erfc(-x / sqrt(2)): at most 7.1 ULP, in the far negative tail; at the very end as silu.
