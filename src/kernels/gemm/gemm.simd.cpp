@@ -120,8 +120,11 @@ void run_panels(const GemmArgsOf<T>& args, Tile<T>& tile, size_t m_begin, size_t
   const size_t step = kColumns * sizeof(T) / row_blocks;
   tile.prefetch_step = static_cast<ptrdiff_t>(step);
   tile.prefetch = reinterpret_cast<const char*>(tile.b + panels * kColumns * args.k);
-  for (size_t row = m_begin; row < m_end; row += kTileRows) {
-    const size_t rows = smaller(kTileRows, m_end - row);
+  size_t rows = 0;
+  for (size_t row = m_begin; row < m_end; row += rows) {
+    // What is left for the last two blocks is shared evenly, for few rows leave few independent chains.
+    const size_t left = m_end - row;
+    rows = left <= kTileRows ? left : left < 2 * kTileRows ? ceil_div(left, 2) : kTileRows;
     tile.a =
         args.a + static_cast<ptrdiff_t>(row) * args.a_row_stride + static_cast<ptrdiff_t>(k_begin) * args.a_col_stride;
     tile.c = args.c + static_cast<ptrdiff_t>(row) * args.c_row_stride + column;
