@@ -1,19 +1,43 @@
 #include "base/thread_pool.h"
 
 #include <sched.h>
-#include <tbb/parallel_for.h>
-#include <tbb/partitioner.h>
+#include <tbb/global_control.h>
 #include <tbb/task_arena.h>
+#include <unistd.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <exception>
 #include <fstream>
+#include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 namespace onnxrun {
 namespace {
 
-constexpr int64_t kFewTiles = 4;  // of a thread
+using Body = FunctionRef<void(int64_t tile, int worker)>;
+
+constexpr auto kLookOut = std::chrono::microseconds(50);  // for the next loop, before a thread leaves its team
+constexpr int kPausesOfClock = 64;                        // between two looks at the clock
+constexpr int kPausesOfWait = 4096;                       // before a waiting thread lets others run
+constexpr size_t kSeparation = 128;                       // bytes between what different threads write
+
+thread_local bool inside_body = false;
+
+void pause() {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
 
 // The quota of control groups version 2 ("max 100000" or "150000 100000") in whole processors; a large number without.
 int cgroup_processors() {
@@ -35,34 +59,182 @@ int available_processors() {
   return std::max(1, std::min(affinity, cgroup_processors()));
 }
 
+namespace {
+
+// A caller and the threads that help it with one loop after the other.
+class Team {
+ public:
+  explicit Team(int threads) : shares_(static_cast<size_t>(threads)) {}
+
+  // `enqueue(worker)` makes a thread call help(worker) soon.
+  template <class Enqueue>
+  void run(int64_t tiles, const Body& body, const Enqueue& enqueue) {
+    body_ = &body;
+    done_.store(0, std::memory_order_relaxed);
+    error_ = nullptr;
+    failed_.store(false, std::memory_order_relaxed);
+    const auto members = static_cast<int64_t>(std::min<size_t>(shares_.size(), static_cast<size_t>(tiles)));
+    for (int64_t i = 0; i < members; ++i) {
+      shares_[static_cast<size_t>(i)].tiles.store(pack(tiles * i / members, tiles * (i + 1) / members),
+                                                  std::memory_order_release);
+    }
+    loops_.fetch_add(1, std::memory_order_release);
+    for (int64_t i = 1; i < members; ++i) {
+      if (!shares_[static_cast<size_t>(i)].taken.exchange(true, std::memory_order_acq_rel))
+        enqueue(static_cast<int>(i));
+    }
+    work(0);
+    for (int pauses = 0; done_.load(std::memory_order_acquire) != tiles; ++pauses) {
+      if (pauses < kPausesOfWait) {
+        pause();
+      } else {
+        std::this_thread::yield();
+      }
+    }
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  }
+
+  // Takes part in loops until there has been none for a while.
+  void help(int worker) {
+    uint64_t seen = 0;
+    auto since = std::chrono::steady_clock::now();
+    for (int pauses = 0; !closed_.load(std::memory_order_relaxed); ++pauses) {
+      const uint64_t loops = loops_.load(std::memory_order_acquire);
+      if (loops != seen) {
+        seen = loops;
+        work(worker);
+        since = std::chrono::steady_clock::now();
+      } else if (pauses % kPausesOfClock == 0 && std::chrono::steady_clock::now() - since > kLookOut) {
+        break;
+      }
+      pause();
+    }
+    shares_[static_cast<size_t>(worker)].taken.store(false, std::memory_order_release);
+  }
+
+  // Returns when no thread helps any longer.
+  void close() {
+    closed_.store(true, std::memory_order_relaxed);
+    for (const Share& share : shares_) {
+      while (share.taken.load(std::memory_order_acquire)) std::this_thread::yield();
+    }
+  }
+
+ private:
+  // The tiles [begin, end) that nobody has begun: both in one word, begin above.
+  static uint64_t pack(int64_t begin, int64_t end) {
+    return static_cast<uint64_t>(begin) << 32 | static_cast<uint64_t>(end);
+  }
+  struct alignas(kSeparation) Share {
+    std::atomic<uint64_t> tiles{0};
+    std::atomic<bool> taken{false};  // a thread helps as this worker, or is on its way
+  };
+
+  // A tile of a share, its first for the owner and its last for others; -1: none is left. Whoever gets one may read
+  // what belongs to the loop, which does not end before the tile is done.
+  static int64_t claim(Share& share, bool own) {
+    uint64_t tiles = share.tiles.load(std::memory_order_acquire);
+    for (;;) {
+      const auto begin = static_cast<int64_t>(tiles >> 32), end = static_cast<int64_t>(tiles & 0xffffffff);
+      if (begin == end) return -1;
+      const uint64_t rest = own ? pack(begin + 1, end) : pack(begin, end - 1);
+      if (share.tiles.compare_exchange_weak(tiles, rest, std::memory_order_acq_rel, std::memory_order_acquire)) {
+        return own ? begin : end - 1;
+      }
+    }
+  }
+
+  void work(int worker) {
+    int64_t finished = 0;
+    inside_body = true;
+    const size_t count = shares_.size();
+    for (size_t i = 0; i < count; ++i) {
+      Share& share = shares_[(static_cast<size_t>(worker) + i) % count];
+      for (int64_t tile = 0; (tile = claim(share, i == 0)) >= 0; ++finished) {
+        if (failed_.load(std::memory_order_relaxed)) continue;
+        try {
+          (*body_)(tile, worker);
+        } catch (...) {
+          if (!failed_.exchange(true)) error_ = std::current_exception();
+        }
+      }
+    }
+    inside_body = false;
+    if (finished > 0) done_.fetch_add(finished, std::memory_order_acq_rel);
+  }
+
+  std::vector<Share> shares_;  // by worker, the caller first
+  const Body* body_ = nullptr;
+  std::exception_ptr error_;
+  std::atomic<bool> failed_{false};
+  std::atomic<bool> closed_{false};
+  alignas(kSeparation) std::atomic<uint64_t> loops_{0};
+  alignas(kSeparation) std::atomic<int64_t> done_{0};
+};
+
+}  // namespace
+
 class ThreadPool::Arena {
  public:
-  explicit Arena(int threads) : arena(threads) {}
-  tbb::task_arena arena;
+  explicit Arena(int threads) : threads_(threads), arena_(threads) {}
+  ~Arena() {
+    if (getpid() != process_) return;  // a fork has none of the threads
+    for (const auto& team : teams_) team->close();
+  }
+
+  void run(int64_t tiles, const Body& body) {
+    Team* team = take();
+    const auto enqueue = [&](int worker) { arena_.enqueue([team, worker] { team->help(worker); }); };
+    try {
+      team->run(tiles, body, enqueue);
+    } catch (...) {
+      put_back(team);
+      throw;
+    }
+    put_back(team);
+  }
+
+ private:
+  // The team that worked last, for its threads may still be there.
+  Team* take() {
+    const std::lock_guard lock(mutex_);
+    if (idle_.empty()) {
+      teams_.push_back(std::make_unique<Team>(threads_));
+      idle_.reserve(teams_.size());
+      return teams_.back().get();
+    }
+    Team* team = idle_.back();
+    idle_.pop_back();
+    return team;
+  }
+  void put_back(Team* team) {
+    const std::lock_guard lock(mutex_);
+    idle_.push_back(team);
+  }
+
+  const int threads_;
+  const pid_t process_ = getpid();
+  tbb::task_arena arena_;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Team>> teams_;  // as many as there were callers at once
+  std::vector<Team*> idle_;
 };
 
 ThreadPool::ThreadPool(int threads) : threads_(std::max(1, threads)) {
-  if (threads_ > 1) arena_ = std::make_unique<Arena>(threads_);
+  const auto most = tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism);
+  const int used = std::min(threads_, static_cast<int>(std::min<size_t>(most, 1024)));
+  if (used > 1) arena_ = std::make_unique<Arena>(used);
 }
 
 ThreadPool::~ThreadPool() = default;
 
 void ThreadPool::parallel_for(int64_t tiles, FunctionRef<void(int64_t, int)> body) {
-  if (!arena_ || tiles <= 1) {
+  constexpr int64_t kMostTiles = 0xffffffff;
+  if (!arena_ || tiles <= 1 || tiles > kMostTiles || inside_body) {
     for (int64_t tile = 0; tile < tiles; ++tile) body(tile, 0);
     return;
   }
-  arena_->arena.execute([&] {
-    tbb::this_task_arena::isolate([&] {
-      const auto run = [&](int64_t tile) { body(tile, tbb::this_task_arena::current_thread_index()); };
-      // Few tiles go to the same threads each time, so that a thread finds its weights in its cache.
-      if (tiles <= kFewTiles * threads_) {
-        tbb::parallel_for(int64_t{0}, tiles, run, tbb::static_partitioner());
-      } else {
-        tbb::parallel_for(int64_t{0}, tiles, run, tbb::auto_partitioner());
-      }
-    });
-  });
+  arena_->run(tiles, body);
 }
 
 }  // namespace onnxrun

@@ -28,18 +28,22 @@ class FunctionRef<R(Args...)> {
 int available_processors();
 
 // The threads that runs of a session share. Thread-safe.
+//
+// TBB gives the threads; how they meet is ours, since a step of a model may take but a few microseconds: a caller and
+// the threads that joined it form a team, and for some 50 microseconds behind a loop they look out for the next one.
+// Every thread begins with the same share of the tiles each time, so that it finds its weights in its cache, and then
+// takes what others have not begun; the caller never waits for a thread that is not there.
 class ThreadPool {
  public:
-  // `threads` counts the caller; 1 starts none.
+  // `threads` counts the caller; 1 starts none. No more than TBB allows are used: by default, one a processor.
   explicit ThreadPool(int threads);
   ~ThreadPool();
 
   int size() const noexcept { return threads_; }
 
   // Calls body(tile, worker) once for every tile in [0, tiles) and returns when all are done. `worker` is in
-  // [0, size()) and no two calls that run at the same time within this parallel_for share one. A nested wait inside a
-  // body never runs a body of an outer call. An exception of a body is rethrown here, and the other tiles may be left
-  // out.
+  // [0, size()) and no two calls that run at the same time within this parallel_for share one. Within a body it works
+  // on one thread. An exception of a body is rethrown here, and the other tiles may be left out.
   void parallel_for(int64_t tiles, FunctionRef<void(int64_t tile, int worker)> body);
 
  private:
