@@ -10,8 +10,8 @@
 namespace onnxrun {
 namespace {
 
-// Below this much work the caller is done before another thread has woken up.
-constexpr double kMinParallelNanoseconds = 15'000;
+// Below this much work a meeting of threads does not pay.
+constexpr double kMinParallelNanoseconds = 5'000;
 
 Value& slot(RunState& state, ValueId id) { return state.slots[static_cast<size_t>(id)]; }
 
