@@ -24,6 +24,7 @@ struct FusedStep {
   std::string op_type;  // an operator of ai.onnx: "Relu", "Clip", ...; "Add" adds the fused node's residual input
   float alpha = 0;
   float beta = 0;
+  float gamma = 0;
 };
 
 using AttributeValue = std::variant<std::monostate, int64_t, float, std::string, std::vector<int64_t>,

@@ -19,14 +19,16 @@ enum class EpilogueKind : uint8_t {
   softplus,      // log(1 + exp(x))
   gelu_erf,      // x / 2 (1 + erf(x / sqrt(2)))
   gelu_tanh,     // x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
+  quantize,      // min(max(round(x / alpha), beta), gamma) alpha, half to even; NaN as beta
   add_residual,  // x + the element of the residual operand at the same place
 };
 
-// NaN stays NaN through every kind.
+// NaN stays NaN through every kind but quantize.
 struct EpilogueStep {
   EpilogueKind kind = EpilogueKind::relu;
   float alpha = 0;
   float beta = 0;
+  float gamma = 0;
 };
 
 // First the bias is added, then the steps follow in their order. A leading add_residual and a following relu,

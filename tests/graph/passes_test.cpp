@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <limits>
 
 #include "onnxrun/session.h"
 #include "support/model_builder.h"
@@ -408,6 +410,86 @@ TEST(Passes, OtherConvTransposesStay) {
     EXPECT_EQ(changes(checked_session(builder), "split_conv_transpose"), 0);
     expect_same_results(builder, {random_floats({1, 4, 5, 5}, 2)});
   }
+}
+
+// Weights stored in few bits are as many floats, once.
+TEST(Passes, WeightsOfFewBitsBecomeFloatsAtLoad) {
+  ModelBuilder builder;
+  Tensor weights(DType::int8, {200, 100});
+  int8_t next = 0;
+  for (int8_t& value : weights.mutable_values<int8_t>()) value = static_cast<int8_t>(next += 7);
+  builder.main.input("x", DType::float32, {"2", "200"}).constant("q", weights).constant("s", floats({}, {0.5F}));
+  builder.main.node("DequantizeLinear", {"q", "s"}, {"w"}).node("MatMul", {"x", "w"}, {"y"}).output("y");
+  const Session session = checked_session(builder);
+  EXPECT_EQ(changes(session, "fold_constants"), 1);
+  EXPECT_EQ(session.steps().size(), 1U);
+  expect_same_results(builder, {random_floats({2, 200}, 1)});
+}
+
+// x, quantized and back, read by `readers` DequantizeLinear.
+ModelBuilder quantized_and_back(const Tensor& zero_point, float back_scale, int readers) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"n"})
+      .constant("s", floats({}, {0.3F}))
+      .constant("s2", floats({1}, {back_scale}))
+      .constant("z", zero_point);
+  builder.main.node("QuantizeLinear", {"x", "s", "z"}, {"q"});
+  for (int i = 0; i < readers; ++i) {
+    const std::string number = std::to_string(i);
+    builder.main.node("DequantizeLinear", {"q", "s2", "z"}, {"d" + number}).node("Neg", {"d" + number}, {"y" + number});
+    builder.main.output("y" + number);
+  }
+  return builder;
+}
+
+TEST(Passes, QuantizationThatIsUndoneStaysInFloats) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  std::vector<float> values = {0, -0.0F, 0.1F, -0.1F, 1e30F, -1e30F, infinity, -infinity, std::nanf(""), 1e-40F};
+  for (int i = -400; i < 400; ++i) values.push_back(static_cast<float>(i) * 0.15F);  // ties among them
+  const Tensor x = floats({static_cast<int64_t>(values.size())}, values);
+  for (const DType dtype : {DType::int8, DType::uint8, DType::int16, DType::uint16}) {
+    Tensor zero_point(dtype, Shape());
+    *static_cast<uint8_t*>(zero_point.mutable_data()) = 5;
+    const ModelBuilder builder = quantized_and_back(zero_point, 0.3F, 2);
+    const Session session = checked_session(builder);
+    EXPECT_EQ(changes(session, "fuse_quantization"), 2);
+    EXPECT_EQ(session.steps().size(), 3U);
+    SessionOptions plain;
+    plain.opt_level = 0;
+    const auto got = session.run(std::vector<Value>{x});
+    const auto expected = Session(builder.model(), plain).run(std::vector<Value>{x});
+    for (size_t j = 0; j < got.size(); ++j) {
+      EXPECT_EQ(std::memcmp(got[j].tensor().data(), expected[j].tensor().data(), x.bytes()), 0) << dtype_name(dtype);
+    }
+    EXPECT_EQ(changes(checked_session(quantized_and_back(zero_point, 0.4F, 1)), "fuse_quantization"), 0);
+  }
+}
+
+// Their sums are exact, so that all orders of summation round alike.
+Tensor whole_numbers(const Shape& shape) {
+  Tensor tensor(DType::float32, shape);
+  int next = 0;
+  for (float& value : tensor.mutable_values<float>()) value = static_cast<float>(next = (next + 5) % 7) - 3;
+  return tensor;
+}
+
+// A convolution applies it, and an addition behind it.
+TEST(Passes, ConvolutionsQuantizeWhatTheyStore) {
+  ModelBuilder builder;
+  Tensor zero_point(DType::uint8, Shape());
+  *static_cast<uint8_t*>(zero_point.mutable_data()) = 128;
+  builder.main.input("x", DType::float32, {"1", "32", "9", "9"})
+      .input("r", DType::float32, {"1", "32", "9", "9"})
+      .constant("w", whole_numbers({32, 32, 1, 1}))
+      .constant("s", floats({}, {0.25F}))
+      .constant("z", zero_point);
+  builder.main.node("Conv", {"x", "w"}, {"c"}).node("QuantizeLinear", {"c", "s", "z"}, {"q"});
+  builder.main.node("DequantizeLinear", {"q", "s", "z"}, {"d"}).node("Add", {"d", "r"}, {"a"});
+  builder.main.node("Relu", {"a"}, {"y"}).output("y");
+  const Session session = checked_session(builder);
+  EXPECT_EQ(changes(session, "fuse_quantization"), 1);
+  EXPECT_EQ(changes(session, "fuse_activation"), 1);
+  expect_same_results(builder, {whole_numbers({1, 32, 9, 9}), random_floats({1, 32, 9, 9}, 2)});
 }
 
 }  // namespace

@@ -159,8 +159,9 @@ TEST_P(UnaryTest, EpilogueRowFollowsTheSteps) {
   for (const EpilogueKind kind :
        {EpilogueKind::relu, EpilogueKind::leaky_relu, EpilogueKind::clip, EpilogueKind::sigmoid, EpilogueKind::silu,
         EpilogueKind::hard_sigmoid, EpilogueKind::hard_swish, EpilogueKind::tanh, EpilogueKind::mish,
-        EpilogueKind::softplus, EpilogueKind::gelu_erf, EpilogueKind::gelu_tanh, EpilogueKind::add_residual}) {
-    const EpilogueStep steps[] = {{kind, 0.25f, 0.5f}, {EpilogueKind::add_residual}, {EpilogueKind::clip, -3, 3}};
+        EpilogueKind::softplus, EpilogueKind::gelu_erf, EpilogueKind::gelu_tanh, EpilogueKind::quantize,
+        EpilogueKind::add_residual}) {
+    const EpilogueStep steps[] = {{kind, 0.25f, 0.5f, 3}, {EpilogueKind::add_residual}, {EpilogueKind::clip, -3, 3}};
     std::vector<float> row = start;
     epilogue_row_f32()(row.data(), residual.data(), row.size(), steps, 3);
     for (size_t i = 0; i < row.size(); ++i) {

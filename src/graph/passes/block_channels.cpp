@@ -47,7 +47,9 @@ class Blocking {
     if (can_block_conv(node)) return has_few_outputs(node) ? project_conv(id, node) : block_conv(id, node);
     if (is_one_of(node, kBroadcasting)) return block_broadcasting(id, node);
     if (node.inputs.empty() || !is_map(node.inputs[0]) || !only_first_output(node)) return false;
-    if (is_one_of(node, kUnary)) return is_blocked(node.inputs[0]) && rest_are_scalars(node) && block_unary(id, node);
+    const bool quantizes = node.domain == kDomain && node.op_type == "QuantizeDequantize";
+    if (quantizes || is_one_of(node, kUnary))
+      return is_blocked(node.inputs[0]) && rest_are_scalars(node) && block_unary(id, node);
     if (is_one_of(node, kPools)) return is_blocked(node.inputs[0]) && block_pool(id, node);
     if (is_spatial_reduction(node)) return is_blocked(node.inputs[0]) && block_reduction(id, node);
     if (is_operator(node, "Concat")) return block_concat(id, node);

@@ -10,9 +10,9 @@
 namespace onnxrun {
 namespace {
 
-// A constant larger than this, and larger than what it is made from, stays a node: ConstantOfShape and Expand are
-// cheap.
+// A constant larger than this, and larger than what it is made from, stays a node.
 constexpr size_t kMaxFoldedBytes = size_t{64} << 20;
+// And one of more elements above this: ConstantOfShape and Expand are cheap.
 constexpr size_t kMaxInflatedBytes = size_t{1} << 16;
 
 bool reads_only_constants(const Graph& graph, const Node& node) {
@@ -21,21 +21,21 @@ bool reads_only_constants(const Graph& graph, const Node& node) {
          });
 }
 
-size_t constant_input_bytes(const Graph& graph, const Node& node) {
-  size_t bytes = 0;
-  for (const ValueId id : node.inputs) {
-    if (id != kNoValue) bytes += graph.value(id).constant->tensor.bytes();
-  }
-  return bytes;
-}
-
 bool is_worth_folding(const Graph& graph, const Node& node) {
-  const size_t limit = std::clamp(constant_input_bytes(graph, node), kMaxInflatedBytes, kMaxFoldedBytes);
+  size_t bytes = 0;
+  int64_t elements = 0;
+  for (const ValueId id : node.inputs) {
+    if (id == kNoValue) continue;
+    bytes += graph.value(id).constant->tensor.bytes();
+    elements = std::max(elements, graph.value(id).constant->tensor.elements());
+  }
+  const size_t inflated = std::clamp(bytes, kMaxInflatedBytes, kMaxFoldedBytes);
   return std::all_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
-    if (id == kNoValue) return true;
+    if (id == kNoValue || node.op_type == "Constant") return true;
     const Type& type = graph.value(id).type;
-    if (!type.is_concrete_tensor()) return node.op_type == "Constant";
-    return type.shape.concrete().checked_bytes(type.dtype) <= limit || node.op_type == "Constant";
+    if (!type.is_concrete_tensor()) return false;
+    const Shape shape = type.shape.concrete();
+    return shape.checked_bytes(type.dtype) <= (shape.elements() <= elements ? kMaxFoldedBytes : inflated);
   });
 }
 

@@ -1,5 +1,5 @@
-// Lets a convolution or Gemm apply the elementwise operators behind it to each element before it is stored: first, at
-// most once, the addition of another tensor of the same shape, then activations. A Reshape in between comes after them.
+// Lets a convolution or Gemm apply the elementwise operators behind it to each element before it is stored: activations
+// and, at most once, the addition of another tensor of the same shape. A Reshape in between comes after them.
 #include <algorithm>
 
 #include "graph/passes/pass.h"
@@ -57,8 +57,9 @@ Chain collect_chain(const Graph& graph, const std::vector<std::vector<NodeId>>& 
       outputs = next.outputs;
       continue;
     }
-    if (chain.nodes.empty()) chain.residual = residual_of(graph, next, outputs[0]);
-    if (chain.nodes.empty() && chain.residual != kNoValue) {
+    const ValueId residual = chain.residual == kNoValue ? residual_of(graph, next, outputs[0]) : kNoValue;
+    if (residual != kNoValue) {
+      chain.residual = residual;
       step.op_type = "Add";
     } else if (!activation_step(graph, next, step)) {
       break;

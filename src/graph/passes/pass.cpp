@@ -16,6 +16,7 @@ constexpr Pass kPasses[] = {
     {"fold_constants", 1, fold_constants},
     {"inline_constant_if", 1, inline_constant_if},
     {"remove_no_ops", 1, remove_no_ops},
+    {"fuse_quantization", 2, fuse_quantization},
     {"fuse_pad", 2, fuse_pad},
     {"fuse_batch_normalization", 2, fuse_batch_normalization},
     {"fuse_activation_patterns", 2, fuse_activation_patterns},

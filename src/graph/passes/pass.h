@@ -37,6 +37,7 @@ int fuse_activation_patterns(Graph& graph, const PassContext& context);
 int fuse_layer_normalization(Graph& graph, const PassContext& context);
 int fuse_attention(Graph& graph, const PassContext& context);
 int fuse_matmul_bias(Graph& graph, const PassContext& context);
+int fuse_quantization(Graph& graph, const PassContext& context);
 int fuse_pad(Graph& graph, const PassContext& context);
 int split_conv_transpose(Graph& graph, const PassContext& context);
 int fuse_activation(Graph& graph, const PassContext& context);

@@ -169,8 +169,14 @@ ValueId add_constant(Graph& graph, std::string name, Tensor tensor) {
 bool activation_step(const Graph& graph, const Node& node, FusedStep& step) {
   static constexpr std::array<std::string_view, 7> kPlain = {"Relu", "Sigmoid",  "Tanh", "HardSwish",
                                                              "Mish", "Softplus", "Gelu"};
-  if (!node.domain.empty()) return false;
   step.op_type = node.op_type;
+  if (node.domain == "onnxrun" && node.op_type == "QuantizeDequantize") {
+    step.alpha = number_attribute(node, "scale", 1);
+    step.beta = number_attribute(node, "low", 0);
+    step.gamma = number_attribute(node, "high", 0);
+    return true;
+  }
+  if (!node.domain.empty()) return false;
   if (node.op_type == "Clip") return clip_bounds(graph, node, step);
   if (node.op_type == "LeakyRelu") {
     step.alpha = number_attribute(node, "alpha", 0.01F);

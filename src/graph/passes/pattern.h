@@ -45,7 +45,7 @@ bool has_conv_kernel(const Graph& graph, const Node& conv);
 NodeId only_consumer(const Graph& graph, const std::vector<std::vector<NodeId>>& consumers,
                      const std::vector<ValueId>& outputs);
 
-// The form in which fused kernels apply an activation of ai.onnx; false for any other node.
+// The form in which fused kernels apply an activation of ai.onnx or a QuantizeDequantize; false for any other node.
 bool activation_step(const Graph& graph, const Node& node, FusedStep& step);
 
 // What a Pad adds, by axis: unknown where that is computed at run time.

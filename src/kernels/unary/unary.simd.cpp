@@ -187,10 +187,29 @@ UnaryF32 function_of_step(EpilogueKind kind) noexcept {
       return row<GeluErf>;
     case EpilogueKind::gelu_tanh:
       return row<GeluTanh>;
+    case EpilogueKind::quantize:
     case EpilogueKind::add_residual:
       break;
   }
   return row<Identity>;
+}
+
+void add_row(float* dst, const float* residual, size_t n) noexcept {
+  size_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) store(dst + i, load(dst + i) + load(residual + i));
+  for (; i < n; ++i) dst[i] += residual[i];
+}
+
+void quantize_row(float* dst, size_t n, const EpilogueStep& step) noexcept {
+  const VecF scale(step.alpha), low(step.beta), high(step.gamma);
+  // Adding 0 makes -0 a 0.
+  const auto quantize = [&](const VecF& x) ONNXRUN_INLINE_LAMBDA {
+    const VecF rounded = xsimd::nearbyint(x / scale);
+    return (at_most(select(rounded > low, rounded, low), high) + VecF(0.0f)) * scale;
+  };
+  size_t i = 0;
+  for (; i + kWidth <= n; i += kWidth) store(dst + i, quantize(load(dst + i)));
+  if (i < n) store_partial(dst + i, quantize(load_partial(dst + i, n - i)), n - i);
 }
 
 }  // namespace
@@ -198,14 +217,14 @@ UnaryF32 function_of_step(EpilogueKind kind) noexcept {
 void apply_epilogue_row(float* dst, const float* residual, size_t n, const EpilogueStep* steps,
                         int step_count) noexcept {
   for (const EpilogueStep* step = steps; step != steps + step_count; ++step) {
-    if (step->kind != EpilogueKind::add_residual) {
+    if (step->kind == EpilogueKind::add_residual) {
+      add_row(dst, residual, n);
+    } else if (step->kind == EpilogueKind::quantize) {
+      quantize_row(dst, n, *step);
+    } else {
       const float alpha = step->kind == EpilogueKind::silu ? 1.0f : step->alpha;
       function_of_step(step->kind)(dst, dst, n, alpha, step->beta);
-      continue;
     }
-    size_t i = 0;
-    for (; i + kWidth <= n; i += kWidth) store(dst + i, load(dst + i) + load(residual + i));
-    for (; i < n; ++i) dst[i] += residual[i];
   }
 }
 

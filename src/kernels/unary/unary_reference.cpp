@@ -152,6 +152,12 @@ double epilogue_reference(double x, const float* residual, const EpilogueStep* s
       case EpilogueKind::gelu_tanh:
         x = unary(UnaryKind::gelu_tanh, alpha);
         break;
+      case EpilogueKind::quantize: {
+        const double rounded = std::nearbyint(x / alpha);
+        const double low = static_cast<double>(step.beta);
+        x = at_most(rounded > low ? rounded : low, static_cast<double>(step.gamma)) * alpha;
+        break;
+      }
       case EpilogueKind::add_residual:
         x += static_cast<double>(*residual);
         break;

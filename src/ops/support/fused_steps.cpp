@@ -20,6 +20,7 @@ constexpr std::pair<std::string_view, EpilogueKind> kKinds[] = {
     {"Softplus", EpilogueKind::softplus},
     {"Gelu", EpilogueKind::gelu_erf},
     {"GeluTanh", EpilogueKind::gelu_tanh},
+    {"QuantizeDequantize", EpilogueKind::quantize},
     {"Add", EpilogueKind::add_residual},
 };
 
@@ -31,7 +32,7 @@ std::vector<EpilogueStep> epilogue_steps(const std::vector<FusedStep>& steps) {
     bool known = false;
     for (const auto& [name, kind] : kKinds) {
       if (name != step.op_type) continue;
-      result.push_back({kind, step.alpha, step.beta});
+      result.push_back({kind, step.alpha, step.beta, step.gamma});
       known = true;
     }
     if (!known) throw Error(ErrorCode::invalid_model, step.op_type + " cannot be fused");

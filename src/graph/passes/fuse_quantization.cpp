@@ -1,0 +1,102 @@
+// A QuantizeLinear of float32 by one constant scale, and the DequantizeLinear by the same scale behind it, only round
+// and saturate: onnxrun.QuantizeDequantize does that to floats, so that they stay where fast kernels compute with them.
+// The result is the same to the last bit.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "base/dispatch_dtype.h"
+#include "graph/passes/pass.h"
+#include "graph/passes/pattern.h"
+
+namespace onnxrun {
+namespace {
+
+struct Quantization {
+  float scale = 0;
+  int32_t zero_point = 0;
+  bool operator==(const Quantization&) const = default;
+};
+
+// Of a QuantizeLinear or DequantizeLinear of the given integer type.
+std::optional<Quantization> quantization_of(const Graph& graph, const Node& node, DType dtype) {
+  Quantization result;
+  if (!read_scalar(graph, node.inputs[1], result.scale)) return {};
+  if (!(result.scale >= std::numeric_limits<float>::min()) || std::isinf(result.scale)) return {};
+  if (integer_attribute(node, "block_size", 0) != 0) return {};
+  constexpr auto kFloat = static_cast<int64_t>(DType::float32);
+  if (const int64_t precision = integer_attribute(node, "precision", 0); precision != 0 && precision != kFloat) {
+    return {};
+  }
+  if (node.inputs.size() < 3 || node.inputs[2] == kNoValue) return result;
+  const ConstantPtr zero = constant_of(graph, node.inputs[2]);
+  if (!zero || zero->tensor.elements() != 1 || zero->tensor.dtype() != dtype) return {};
+  dispatch_dtype<int8_t, uint8_t, int16_t, uint16_t>(
+      dtype, [&]<class T>() { result.zero_point = read_unaligned<T>(zero->tensor, 0); });
+  return result;
+}
+
+// round(x / scale) in [low, high], times scale.
+Node make_node(const Node& quantize, const Node& dequantize, const Quantization& quantization, DType dtype) {
+  Node node;
+  node.domain = "onnxrun";
+  node.op_type = "QuantizeDequantize";
+  node.opset = 1;
+  node.name = quantize.name;
+  node.inputs = {quantize.inputs[0]};
+  node.outputs = dequantize.outputs;
+  node.origins = quantize.origins;
+  node.origins.insert(node.origins.end(), dequantize.origins.begin(), dequantize.origins.end());
+  int32_t low = 0, high = 0;
+  dispatch_dtype<int8_t, uint8_t, int16_t, uint16_t>(dtype, [&]<class T>() {
+    low = std::numeric_limits<T>::min();
+    high = std::numeric_limits<T>::max();
+  });
+  node.attributes = {{"scale", quantization.scale},
+                     {"low", static_cast<float>(low - quantization.zero_point)},
+                     {"high", static_cast<float>(high - quantization.zero_point)}};
+  return node;
+}
+
+}  // namespace
+
+int fuse_quantization(Graph& graph, const PassContext& /*context*/) {
+  constexpr DTypeSet kFused = {DType::int8, DType::uint8, DType::int16, DType::uint16};
+  const auto consumers = graph.consumers();
+  int fused = 0;
+  const std::vector<NodeId> order = graph.order();
+  for (const NodeId id : order) {
+    const Node quantize = graph.node(id);
+    if (!is_operator(quantize, "QuantizeLinear") || graph.value(quantize.inputs[0]).type.dtype != DType::float32) {
+      continue;
+    }
+    const ValueId integers = quantize.outputs[0];
+    const DType dtype = graph.value(integers).type.dtype;
+    if (!kFused.contains(dtype)) continue;
+    const auto quantization = quantization_of(graph, quantize, dtype);
+    if (!quantization) continue;
+    bool is_read = graph.is_output(integers);
+    ValueId floats = kNoValue;
+    for (const NodeId reader : consumers[static_cast<size_t>(integers)]) {
+      const Node dequantize = graph.node(reader);
+      const bool matches = is_operator(dequantize, "DequantizeLinear") && dequantize.inputs[0] == integers &&
+                           graph.value(dequantize.outputs[0]).type.dtype == DType::float32 &&
+                           quantization_of(graph, dequantize, dtype) == quantization;
+      is_read = is_read || !matches;
+      if (!matches) continue;
+      graph.remove_node(reader);
+      ++fused;
+      if (floats != kNoValue && !graph.is_output(dequantize.outputs[0])) {
+        graph.replace_uses(dequantize.outputs[0], floats);
+        continue;
+      }
+      floats = dequantize.outputs[0];
+      graph.add_node(make_node(quantize, dequantize, *quantization, dtype));
+    }
+    if (!is_read) graph.remove_node(id);
+  }
+  return fused;
+}
+
+}  // namespace onnxrun
