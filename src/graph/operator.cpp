@@ -62,7 +62,10 @@ size_t PlanContext::scratch(size_t bytes) {
 
 void PlanContext::phase(int64_t tile_count, double nanoseconds_per_tile,
                         std::function<void(const TileContext&)> run_tile) {
-  plan_.phases.push_back({tile_count, nanoseconds_per_tile, std::move(run_tile)});
+  Phase& phase = plan_.phases.emplace_back();
+  phase.tile_count = tile_count;
+  phase.nanoseconds_per_tile = nanoseconds_per_tile;
+  phase.run_tile = std::move(run_tile);
 }
 
 void PlanContext::range(int64_t count, double nanoseconds_per_item,
@@ -75,6 +78,15 @@ void PlanContext::range(int64_t count, double nanoseconds_per_item,
           const int64_t begin = context.tile * per_tile;
           run(context, begin, std::min(count, begin + per_tile));
         });
+}
+
+void PlanContext::elementwise(int64_t count, double nanoseconds_per_element,
+                              std::function<void(const TileContext&, int64_t, int64_t)> run_elements) {
+  range(count, nanoseconds_per_element, run_elements);
+  Phase& phase = plan_.phases.back();
+  phase.elements = count;
+  phase.nanoseconds_per_element = nanoseconds_per_element;
+  phase.run_elements = std::move(run_elements);
 }
 
 void RunContext::fail(const std::string& message) { throw Error(ErrorCode::run_failed, message); }

@@ -130,6 +130,10 @@ struct Phase {
   int64_t tile_count = 0;
   double nanoseconds_per_tile = 0;  // an estimate: it decides whether threads pay, never what is computed
   std::function<void(const TileContext&)> run_tile;
+  // The same by elements, where it is elementwise: see PlanContext::elementwise.
+  int64_t elements = 0;
+  double nanoseconds_per_element = 0;
+  std::function<void(const TileContext&, int64_t begin, int64_t end)> run_elements;
 };
 
 // What plan() decided about a step.
@@ -228,6 +232,10 @@ class PlanContext {
   // A phase over [0, count) in ranges of a size that depends on the cost alone.
   void range(int64_t count, double nanoseconds_per_item,
              std::function<void(const TileContext&, int64_t begin, int64_t end)> run_range);
+  // The same over `count` elements, where what element i of an output is made of are the elements i of inputs that have
+  // `count` elements, and any of the others: several such steps may take a stretch of elements one after the other.
+  void elementwise(int64_t count, double nanoseconds_per_element,
+                   std::function<void(const TileContext&, int64_t begin, int64_t end)> run_elements);
   // The constant input i in the form that a kernel reads; tile functions must not read the input itself then.
   const std::byte* packed(size_t i, const std::string& format, size_t bytes,
                           FunctionRef<void(const Tensor&, std::byte*)> pack) {

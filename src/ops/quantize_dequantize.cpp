@@ -20,16 +20,16 @@ class QuantizeDequantize : public Operator {
   void plan(PlanContext& context) const override {
     context.in_place(0, 0);
     const auto apply = epilogue_row_f32();
-    context.range(context.output(0).elements(), 0.4,
-                  [apply, step = step_](const TileContext& tile, int64_t begin, int64_t end) {
-                    constexpr int64_t kChunk = 4096;  // stays in the first level cache
-                    for (int64_t at = begin; at < end; at += kChunk) {
-                      const int64_t n = std::min(kChunk, end - at);
-                      float* dst = tile.output<float>(0) + at;
-                      if (const float* src = tile.input<float>(0) + at; src != dst) std::copy_n(src, n, dst);
-                      apply(dst, nullptr, static_cast<size_t>(n), &step, 1);
-                    }
-                  });
+    context.elementwise(context.output(0).elements(), 0.4,
+                        [apply, step = step_](const TileContext& tile, int64_t begin, int64_t end) {
+                          constexpr int64_t kChunk = 4096;  // stays in the first level cache
+                          for (int64_t at = begin; at < end; at += kChunk) {
+                            const int64_t n = std::min(kChunk, end - at);
+                            float* dst = tile.output<float>(0) + at;
+                            if (const float* src = tile.input<float>(0) + at; src != dst) std::copy_n(src, n, dst);
+                            apply(dst, nullptr, static_cast<size_t>(n), &step, 1);
+                          }
+                        });
   }
 
  private:

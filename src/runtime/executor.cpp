@@ -1,8 +1,10 @@
 // Runs the steps of a plan: see program.h.
 #include <algorithm>
 #include <new>
+#include <span>
 #include <stdexcept>
 
+#include "base/checked.h"
 #include "base/denormals.h"
 #include "onnxrun/error.h"
 #include "runtime/program.h"
@@ -122,6 +124,15 @@ class StepRun final : public RunContext {
   void* const* table_;
 };
 
+void run_tiles(const Program& program, int64_t count, double nanoseconds,
+               FunctionRef<void(int64_t tile, int worker)> body) {
+  if (nanoseconds < kMinParallelNanoseconds) {
+    for (int64_t tile = 0; tile < count; ++tile) body(tile, 0);
+  } else {
+    program.environment().pool.parallel_for(count, body);
+  }
+}
+
 void run_phase(const Program& program, const Step& step, const Phase& phase, RunState& state, void* const* table) {
   const bool flush = step.plan.flush_denormals;
   std::byte* shared = state.arena.get() + step.scratch_offset;
@@ -132,12 +143,7 @@ void run_phase(const Program& program, const Step& step, const Phase& phase, Run
     phase.run_tile(
         {table, step.input_count, tile, worker, scratch + scratch_bytes * static_cast<size_t>(worker), shared});
   };
-  const double work = phase.nanoseconds_per_tile * static_cast<double>(phase.tile_count);
-  if (work < kMinParallelNanoseconds) {
-    for (int64_t tile = 0; tile < phase.tile_count; ++tile) body(tile, 0);
-  } else {
-    program.environment().pool.parallel_for(phase.tile_count, body);
-  }
+  run_tiles(program, phase.tile_count, phase.nanoseconds_per_tile * static_cast<double>(phase.tile_count), body);
 }
 
 // Gives an output that shares another value's memory a value of its own.
@@ -154,10 +160,51 @@ void publish(const Program& program, const Operand& operand, RunState& state, vo
   state.shared[static_cast<size_t>(operand.value)] = shared;
 }
 
-void run_step(const Program& program, const Step& step, RunState& state, void** table) {
+// Stretches of elements that stay in the first level cache from one step to the next.
+void run_together(const Program& program, std::span<const Step> steps, void* const* tables) {
+  constexpr int64_t kStretch = 2048;
+  constexpr double kTileNanoseconds = 20'000;
+  const int64_t elements = steps[0].plan.phases[0].elements;
+  double cost = 0;
+  for (const Step& step : steps) cost += step.plan.phases[0].nanoseconds_per_element;
+  const int64_t per_tile =
+      ceil_div(std::max<int64_t>(1, static_cast<int64_t>(kTileNanoseconds / cost)), kStretch) * kStretch;
+  auto body = [&](int64_t tile, int worker) {
+    const int64_t tile_end = std::min(elements, (tile + 1) * per_tile);
+    for (int64_t begin = tile * per_tile; begin < tile_end; begin += kStretch) {
+      const int64_t end = std::min(tile_end, begin + kStretch);
+      for (const Step& step : steps) {
+        const FlushDenormals guard(step.plan.flush_denormals);
+        step.plan.phases[0].run_elements({tables + step.table_begin, step.input_count, tile, worker, nullptr, nullptr},
+                                         begin, end);
+      }
+    }
+  };
+  run_tiles(program, ceil_div(elements, per_tile), cost * static_cast<double>(elements), body);
+}
+
+void begin_step(const Step& step, RunState& state) {
   for (const Step::Allocation& allocation : step.allocations) {
     slot(state, allocation.value) = Tensor(allocation.type.dtype, allocation.type.shape);
   }
+}
+
+void end_step(const Program& program, const Step& step, RunState& state, void** table) {
+  for (const size_t k : step.published) publish(program, step.operands[k], state, table[k]);
+  for (const ValueId id : step.releases) slot(state, id) = {};
+}
+
+void run_steps(const Program& program, std::span<const Step> steps, RunState& state, void** tables) {
+  for (const Step& step : steps) begin_step(step, state);
+  for (const Step& step : steps) {
+    for (const size_t k : step.slot_operands) tables[step.table_begin + k] = address(step.operands[k], state);
+  }
+  run_together(program, steps, tables);
+  for (const Step& step : steps) end_step(program, step, state, tables + step.table_begin);
+}
+
+void run_step(const Program& program, const Step& step, RunState& state, void** table) {
+  begin_step(step, state);
   for (const size_t k : step.slot_operands) table[k] = address(step.operands[k], state);
   if (step.runs_whole) {
     StepRun run(program, step, state, table);
@@ -165,8 +212,7 @@ void run_step(const Program& program, const Step& step, RunState& state, void** 
   } else {
     for (const Phase& phase : step.plan.phases) run_phase(program, step, phase, state, table);
   }
-  for (const size_t k : step.published) publish(program, step.operands[k], state, table[k]);
-  for (const ValueId id : step.releases) slot(state, id) = {};
+  end_step(program, step, state, table);
 }
 
 std::vector<void*>& bind_table(const SegmentPlan& plan, RunState& state) {
@@ -213,7 +259,8 @@ std::string describe_operands(const Graph& graph, const Step& step, RunState& st
 void execute(const Program& program, const SegmentPlan& plan, RunState& state) {
   void** table = bind_table(plan, state).data();
   const bool timed = state.deadline != std::chrono::steady_clock::time_point::max();
-  for (const Step& step : plan.steps) {
+  for (size_t index = 0; index < plan.steps.size();) {
+    const Step& step = plan.steps[index];
     if (timed && std::chrono::steady_clock::now() > state.deadline) {
       throw Error(ErrorCode::limit, "the run took longer than its time limit");
     }
@@ -222,9 +269,15 @@ void execute(const Program& program, const SegmentPlan& plan, RunState& state) {
              "; inputs: " + describe_operands(program.graph(), step, state);
     };
     try {
+      if (step.together > 1 && !state.on_step) {
+        run_steps(program, std::span(plan.steps).subspan(index, step.together), state, table);
+        index += step.together;
+        continue;
+      }
       const auto begin = state.on_step ? std::chrono::steady_clock::now() : RunState::Time();
       run_step(program, step, state, table + step.table_begin);
       if (state.on_step) state.on_step(step, begin, std::chrono::steady_clock::now());
+      ++index;
     } catch (const Error& error) {
       throw Error(error.code(), place(error.what()));
     } catch (const std::bad_alloc&) {

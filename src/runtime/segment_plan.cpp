@@ -92,6 +92,7 @@ class SegmentPlanner {
     infer();
     find_uses();
     make_steps();
+    join_elementwise_steps();
     merge_storages();
     place();
     finish();
@@ -238,6 +239,29 @@ class SegmentPlanner {
       }
       step.runs_whole = step.makes_values || (step.plan.phases.empty() && step.plan.views.empty());
       plan_->steps.push_back(std::move(step));
+    }
+  }
+
+  // Elements of a step that has nothing but one elementwise phase; 0 for others.
+  static int64_t elements_of(const Step& step) {
+    const StepPlan& plan = step.plan;
+    const bool alone = !step.runs_whole && plan.phases.size() == 1 && plan.views.empty() && plan.scratch_bytes == 0 &&
+                       plan.shared_bytes == 0;
+    return alone ? plan.phases[0].elements : 0;
+  }
+
+  // Neighbouring steps on as many elements go through memory once. What one of them reads is kept, and what one makes
+  // is there, from the first to the last: only in place may one write over what another has read.
+  void join_elementwise_steps() {
+    std::vector<Step>& steps = plan_->steps;
+    for (size_t begin = 0, end = 0; begin < steps.size(); begin = end) {
+      const int64_t elements = elements_of(steps[begin]);
+      for (end = begin + 1; elements > 0 && end < steps.size() && elements_of(steps[end]) == elements;) ++end;
+      for (size_t index = begin; index < end; ++index) {
+        first_together_.push_back(static_cast<int>(begin));
+        last_together_.push_back(static_cast<int>(end - 1));
+      }
+      steps[begin].together = end - begin;
     }
   }
 
@@ -388,7 +412,9 @@ class SegmentPlanner {
     for (const ValueId id : tables_.touched) {
       const StoragePlan& memory = storage(id);
       if (value(id).root != id || value(id).made == kNever || memory.pinned || memory.needs_slot) continue;
-      lifetimes.push_back({memory.first, memory.last, std::max<size_t>(memory.bytes, 1)});
+      const int last = memory.last < step_count() ? last_together_[static_cast<size_t>(memory.last)] : memory.last;
+      lifetimes.push_back(
+          {first_together_[static_cast<size_t>(memory.first)], last, std::max<size_t>(memory.bytes, 1)});
       targets.push_back(&arena_offsets_[static_cast<size_t>(id)]);
     }
     for (size_t index = 0; index < plan_->steps.size(); ++index) {
@@ -489,6 +515,7 @@ class SegmentPlanner {
   const InferContext::Demand& elements_;
   const PlanEnvironment& environment_;
   std::shared_ptr<SegmentPlan> plan_;
+  std::vector<int> first_together_, last_together_;  // of the steps that run together with each
   Tables& tables_;
   std::vector<ValueFact>& facts_;
   std::vector<ValuePlan>& values_;

@@ -37,6 +37,7 @@ struct Step {
   size_t input_count = 0;
   size_t table_begin = 0;     // of the operands' pointers in the run's table
   size_t scratch_offset = 0;  // into the arena: shared memory, then that of each worker
+  size_t together = 1;        // so many steps from this one on take each stretch of elements one after the other
   bool runs_whole = false;    // Operator::run rather than phases
   bool makes_values = false;  // outputs are stored by Operator::run itself, of types that may not be known before
 

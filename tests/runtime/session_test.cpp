@@ -289,6 +289,44 @@ TEST(Session, ConcatInputsThatAreReadAgainStayWhatTheyAre) {
   }
 }
 
+// Steps on as many elements take each stretch of them one after the other. Every operation here is rounded exactly; x
+// and `a` are read again behind operators that could write over them, `c` is an output and has a reader, and `f` is
+// integers in between.
+TEST(Session, ElementwiseStepsGiveWhatEachGivesAlone) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"n"})
+      .constant("two", floats({}, {2}))
+      .constant("third", floats({1}, {0.3F}));
+  builder.main.node("Mul", {"x", "third"}, {"a"}).node("Sub", {"a", "two"}, {"b"}).node("Abs", {"b"}, {"c"});
+  builder.main.node("Sqrt", {"c"}, {"d"}).node("Max", {"d", "a"}, {"e"});
+  builder.main.node("Cast", {"e"}, {"f"}, {{"to", int64_t{6}}}).node("Neg", {"f"}, {"g"});
+  builder.main.node("Cast", {"g"}, {"h"}, {{"to", int64_t{1}}})
+      .node("Add", {"h", "x"}, {"i"})
+      .node("Mul", {"i", "a"}, {"y"});
+  builder.main.output("c").output("y");
+  const tbb::global_control raise(tbb::global_control::max_allowed_parallelism, 8);
+  for (const int threads : {1, 3}) {
+    SessionOptions options;
+    options.threads = threads;
+    const Session session(builder.model(), options);
+    for (const int64_t n : {0, 1, 2047, 2048, 100'003}) {
+      Tensor x = random_floats({n}, 7);
+      for (float& value : x.mutable_values<float>()) value *= 100;
+      const auto outputs = session.run(std::vector<Value>{x});
+      const auto c = elements(outputs[0]), y = elements(outputs[1]);
+      ASSERT_EQ(y.size(), static_cast<size_t>(n));
+      for (size_t i = 0; i < y.size(); ++i) {
+        const float value = x.values<float>()[i];
+        const float a = value * 0.3F;
+        const float distance = std::abs(a - 2.0F);
+        const float e = std::max(std::sqrt(distance), a);
+        ASSERT_EQ(c[i], distance) << n << ' ' << i;
+        ASSERT_EQ(y[i], (static_cast<float>(-static_cast<int32_t>(e)) + value) * a) << n << ' ' << i;
+      }
+    }
+  }
+}
+
 TEST(Session, APassCanBeSwitchedOffByName) {
   SessionOptions options;
   options.disabled_passes = {"fuse_activation"};

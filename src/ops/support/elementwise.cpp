@@ -101,10 +101,11 @@ void plan_unary(PlanContext& context, double nanoseconds_per_element,
   const size_t in = width(context.input(0).dtype);
   const size_t out = width(context.output(0).dtype);
   if (in == out) context.in_place(0, 0);
-  context.range(context.output(0).elements(), nanoseconds_per_element,
-                [in, out, row = std::move(row)](const TileContext& tile, int64_t begin, int64_t end) {
-                  row(at(tile.input(0), begin, in), at(tile.output(0), begin, out), static_cast<size_t>(end - begin));
-                });
+  context.elementwise(context.output(0).elements(), nanoseconds_per_element,
+                      [in, out, row = std::move(row)](const TileContext& tile, int64_t begin, int64_t end) {
+                        row(at(tile.input(0), begin, in), at(tile.output(0), begin, out),
+                            static_cast<size_t>(end - begin));
+                      });
 }
 
 void plan_float_unary(PlanContext& context, double nanoseconds_per_element, FloatRow row,
@@ -167,7 +168,7 @@ void plan_broadcast_as(PlanContext& context, size_t i, size_t j, const Shape& b_
   }
   const int64_t rows = loop.outer_count();
   if (rows == 1) {
-    context.range(inner, nanoseconds_per_element, [=](const TileContext& tile, int64_t begin, int64_t end) {
+    context.elementwise(inner, nanoseconds_per_element, [=](const TileContext& tile, int64_t begin, int64_t end) {
       row(at(tile.input(i), begin * steps[0], a_width), steps[0], at(tile.input(j), begin * steps[1], b_width),
           steps[1], at(tile.output(0), begin, out_width), static_cast<size_t>(end - begin));
     });
