@@ -25,9 +25,10 @@ namespace {
 using Body = FunctionRef<void(int64_t tile, int worker)>;
 
 constexpr auto kLookOut = std::chrono::microseconds(50);  // for the next loop, before a thread leaves its team
-constexpr int kPausesOfClock = 64;                        // between two looks at the clock
-constexpr int kPausesOfWait = 4096;                       // before a waiting thread lets others run
-constexpr size_t kSeparation = 128;                       // bytes between what different threads write
+constexpr auto kFarewell = std::chrono::seconds(1);
+constexpr int kPausesOfClock = 64;   // between two looks at the clock
+constexpr int kPausesOfWait = 4096;  // before a waiting thread lets others run
+constexpr size_t kSeparation = 128;  // bytes between what different threads write
 
 thread_local bool inside_body = false;
 
@@ -112,11 +113,14 @@ class Team {
     shares_[static_cast<size_t>(worker)].taken.store(false, std::memory_order_release);
   }
 
-  // Returns when no thread helps any longer.
+  // Returns when no thread helps any longer; one that never came is not waited for.
   void close() {
     closed_.store(true, std::memory_order_relaxed);
+    const auto deadline = std::chrono::steady_clock::now() + kFarewell;
     for (const Share& share : shares_) {
-      while (share.taken.load(std::memory_order_acquire)) std::this_thread::yield();
+      while (share.taken.load(std::memory_order_acquire) && std::chrono::steady_clock::now() < deadline) {
+        std::this_thread::yield();
+      }
     }
   }
 
@@ -179,45 +183,45 @@ class ThreadPool::Arena {
   explicit Arena(int threads) : threads_(threads), arena_(threads) {}
   ~Arena() {
     if (getpid() != process_) return;  // a fork has none of the threads
-    for (const auto& team : teams_) team->close();
+    for (const auto& team : idle_) team->close();
   }
 
   void run(int64_t tiles, const Body& body) {
-    Team* team = take();
+    std::shared_ptr<Team> team = take();
+    // A thread may come late, when the pool has gone.
     const auto enqueue = [&](int worker) { arena_.enqueue([team, worker] { team->help(worker); }); };
     try {
       team->run(tiles, body, enqueue);
     } catch (...) {
-      put_back(team);
+      put_back(std::move(team));
       throw;
     }
-    put_back(team);
+    put_back(std::move(team));
   }
 
  private:
   // The team that worked last, for its threads may still be there.
-  Team* take() {
+  std::shared_ptr<Team> take() {
     const std::lock_guard lock(mutex_);
     if (idle_.empty()) {
-      teams_.push_back(std::make_unique<Team>(threads_));
-      idle_.reserve(teams_.size());
-      return teams_.back().get();
+      idle_.reserve(++team_count_);
+      return std::make_shared<Team>(threads_);
     }
-    Team* team = idle_.back();
+    std::shared_ptr<Team> team = std::move(idle_.back());
     idle_.pop_back();
     return team;
   }
-  void put_back(Team* team) {
+  void put_back(std::shared_ptr<Team> team) {
     const std::lock_guard lock(mutex_);
-    idle_.push_back(team);
+    idle_.push_back(std::move(team));
   }
 
   const int threads_;
   const pid_t process_ = getpid();
   tbb::task_arena arena_;
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Team>> teams_;  // as many as there were callers at once
-  std::vector<Team*> idle_;
+  size_t team_count_ = 0;  // as many as there were callers at once
+  std::vector<std::shared_ptr<Team>> idle_;
 };
 
 ThreadPool::ThreadPool(int threads) : threads_(std::max(1, threads)) {
