@@ -10,10 +10,12 @@
 namespace onnxrun {
 namespace {
 
-// A constant larger than this, and larger than what it is made from, stays a node.
+// A constant larger than this, and larger than what it is made from, stays a node: ConstantOfShape and Expand are
+// cheap.
 constexpr size_t kMaxFoldedBytes = size_t{64} << 20;
-// And one of more elements above this: ConstantOfShape and Expand are cheap.
 constexpr size_t kMaxInflatedBytes = size_t{1} << 16;
+// The same where there are no more elements than before, for weights that are stored in few bits.
+constexpr size_t kMaxWidenedBytes = size_t{256} << 20;
 
 bool reads_only_constants(const Graph& graph, const Node& node) {
   return node.implicit_inputs.empty() && std::all_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) {
@@ -35,7 +37,7 @@ bool is_worth_folding(const Graph& graph, const Node& node) {
     const Type& type = graph.value(id).type;
     if (!type.is_concrete_tensor()) return false;
     const Shape shape = type.shape.concrete();
-    return shape.checked_bytes(type.dtype) <= (shape.elements() <= elements ? kMaxFoldedBytes : inflated);
+    return shape.checked_bytes(type.dtype) <= (shape.elements() <= elements ? kMaxWidenedBytes : inflated);
   });
 }
 
