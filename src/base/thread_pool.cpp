@@ -69,8 +69,9 @@ class Team {
 
   // `enqueue(worker)` makes a thread call help(worker) soon.
   template <class Enqueue>
-  void run(int64_t tiles, const Body& body, const Enqueue& enqueue) {
+  void run(int64_t tiles, const Body& body, bool backwards, const Enqueue& enqueue) {
     body_ = &body;
+    backwards_.store(backwards, std::memory_order_relaxed);
     done_.store(0, std::memory_order_relaxed);
     error_ = nullptr;
     failed_.store(false, std::memory_order_relaxed);
@@ -134,16 +135,16 @@ class Team {
     std::atomic<bool> taken{false};  // a thread helps as this worker, or is on its way
   };
 
-  // A tile of a share, its first for the owner and its last for others; -1: none is left. Whoever gets one may read
-  // what belongs to the loop, which does not end before the tile is done.
-  static int64_t claim(Share& share, bool own) {
+  // A tile of a share, its first or its last; -1: none is left. Whoever gets one may read what belongs to the loop,
+  // which does not end before the tile is done.
+  static int64_t claim(Share& share, bool first) {
     uint64_t tiles = share.tiles.load(std::memory_order_acquire);
     for (;;) {
       const auto begin = static_cast<int64_t>(tiles >> 32), end = static_cast<int64_t>(tiles & 0xffffffff);
       if (begin == end) return -1;
-      const uint64_t rest = own ? pack(begin + 1, end) : pack(begin, end - 1);
+      const uint64_t rest = first ? pack(begin + 1, end) : pack(begin, end - 1);
       if (share.tiles.compare_exchange_weak(tiles, rest, std::memory_order_acq_rel, std::memory_order_acquire)) {
-        return own ? begin : end - 1;
+        return first ? begin : end - 1;
       }
     }
   }
@@ -154,7 +155,9 @@ class Team {
     const size_t count = shares_.size();
     for (size_t i = 0; i < count; ++i) {
       Share& share = shares_[(static_cast<size_t>(worker) + i) % count];
-      for (int64_t tile = 0; (tile = claim(share, i == 0)) >= 0; ++finished) {
+      // The owner takes what is first in its order, the others what is last.
+      const bool first = (i == 0) != backwards_.load(std::memory_order_relaxed);
+      for (int64_t tile = 0; (tile = claim(share, first)) >= 0; ++finished) {
         if (failed_.load(std::memory_order_relaxed)) continue;
         try {
           (*body_)(tile, worker);
@@ -169,6 +172,7 @@ class Team {
 
   std::vector<Share> shares_;  // by worker, the caller first
   const Body* body_ = nullptr;
+  std::atomic<bool> backwards_{false};  // either order is right for a thread that sees an older loop's
   std::exception_ptr error_;
   std::atomic<bool> failed_{false};
   std::atomic<bool> closed_{false};
@@ -186,12 +190,12 @@ class ThreadPool::Arena {
     for (const auto& team : idle_) team->close();
   }
 
-  void run(int64_t tiles, const Body& body) {
+  void run(int64_t tiles, const Body& body, bool backwards) {
     std::shared_ptr<Team> team = take();
     // A thread may come late, when the pool has gone.
     const auto enqueue = [&](int worker) { arena_.enqueue([team, worker] { team->help(worker); }); };
     try {
-      team->run(tiles, body, enqueue);
+      team->run(tiles, body, backwards, enqueue);
     } catch (...) {
       put_back(std::move(team));
       throw;
@@ -232,13 +236,13 @@ ThreadPool::ThreadPool(int threads) : threads_(std::max(1, threads)) {
 
 ThreadPool::~ThreadPool() = default;
 
-void ThreadPool::parallel_for(int64_t tiles, FunctionRef<void(int64_t, int)> body) {
+void ThreadPool::parallel_for(int64_t tiles, FunctionRef<void(int64_t, int)> body, bool backwards) {
   constexpr int64_t kMostTiles = 0xffffffff;
   if (!arena_ || tiles <= 1 || tiles > kMostTiles || inside_body) {
-    for (int64_t tile = 0; tile < tiles; ++tile) body(tile, 0);
+    for (int64_t i = 0; i < tiles; ++i) body(backwards ? tiles - 1 - i : i, 0);
     return;
   }
-  arena_->run(tiles, body);
+  arena_->run(tiles, body, backwards);
 }
 
 }  // namespace onnxrun

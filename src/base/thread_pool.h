@@ -43,8 +43,9 @@ class ThreadPool {
 
   // Calls body(tile, worker) once for every tile in [0, tiles) and returns when all are done. `worker` is in
   // [0, size()) and no two calls that run at the same time within this parallel_for share one. Within a body it works
-  // on one thread. An exception of a body is rethrown here, and the other tiles may be left out.
-  void parallel_for(int64_t tiles, FunctionRef<void(int64_t tile, int worker)> body);
+  // on one thread. Each thread takes its share in ascending or, `backwards`, in descending order. An exception of a
+  // body is rethrown here, and the other tiles may be left out.
+  void parallel_for(int64_t tiles, FunctionRef<void(int64_t tile, int worker)> body, bool backwards = false);
 
  private:
   class Arena;

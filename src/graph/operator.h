@@ -113,6 +113,7 @@ struct TileContext {
   int worker = 0;
   std::byte* scratch = nullptr;  // this worker's, 64-byte aligned
   std::byte* shared = nullptr;   // of all workers, from one phase to the next, 64-byte aligned
+  bool backwards = false;        // the tile before this one is the next: see PlanContext::alternate
 
   template <class T = void>
   const T* input(size_t i) const noexcept {
@@ -130,6 +131,7 @@ struct Phase {
   int64_t tile_count = 0;
   double nanoseconds_per_tile = 0;  // an estimate: it decides whether threads pay, never what is computed
   std::function<void(const TileContext&)> run_tile;
+  bool alternates = false;  // see PlanContext::alternate
   // The same by elements, where it is elementwise: see PlanContext::elementwise.
   int64_t elements = 0;
   double nanoseconds_per_element = 0;
@@ -229,6 +231,9 @@ class PlanContext {
   // Memory that all workers share and that keeps what one phase leaves for the next.
   void share(size_t bytes) { plan_.shared_bytes = bytes; }
   void phase(int64_t tile_count, double nanoseconds_per_tile, std::function<void(const TileContext&)> run_tile);
+  // The tiles of the last phase run in the opposite order in every other run, so that the caches keep a part of the
+  // constants that they read from one run to the next.
+  void alternate() { plan_.phases.back().alternates = true; }
   // A phase over [0, count) in ranges of a size that depends on the cost alone.
   void range(int64_t count, double nanoseconds_per_item,
              std::function<void(const TileContext&, int64_t begin, int64_t end)> run_range);

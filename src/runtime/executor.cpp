@@ -125,11 +125,11 @@ class StepRun final : public RunContext {
 };
 
 void run_tiles(const Program& program, int64_t count, double nanoseconds,
-               FunctionRef<void(int64_t tile, int worker)> body) {
+               FunctionRef<void(int64_t tile, int worker)> body, bool backwards = false) {
   if (nanoseconds < kMinParallelNanoseconds) {
-    for (int64_t tile = 0; tile < count; ++tile) body(tile, 0);
+    for (int64_t i = 0; i < count; ++i) body(backwards ? count - 1 - i : i, 0);
   } else {
-    program.environment().pool.parallel_for(count, body);
+    program.environment().pool.parallel_for(count, body, backwards);
   }
 }
 
@@ -138,12 +138,14 @@ void run_phase(const Program& program, const Step& step, const Phase& phase, Run
   std::byte* shared = state.arena.get() + step.scratch_offset;
   std::byte* scratch = shared + step.plan.shared_bytes;
   const size_t scratch_bytes = step.plan.scratch_bytes;
+  const bool backwards = phase.alternates && state.backwards;
   auto body = [&](int64_t tile, int worker) {
     const FlushDenormals guard(flush);
-    phase.run_tile(
-        {table, step.input_count, tile, worker, scratch + scratch_bytes * static_cast<size_t>(worker), shared});
+    phase.run_tile({table, step.input_count, tile, worker, scratch + scratch_bytes * static_cast<size_t>(worker),
+                    shared, backwards});
   };
-  run_tiles(program, phase.tile_count, phase.nanoseconds_per_tile * static_cast<double>(phase.tile_count), body);
+  run_tiles(program, phase.tile_count, phase.nanoseconds_per_tile * static_cast<double>(phase.tile_count), body,
+            backwards);
 }
 
 // Gives an output that shares another value's memory a value of its own.
@@ -175,8 +177,7 @@ void run_together(const Program& program, std::span<const Step> steps, void* con
       const int64_t end = std::min(tile_end, begin + kStretch);
       for (const Step& step : steps) {
         const FlushDenormals guard(step.plan.flush_denormals);
-        step.plan.phases[0].run_elements({tables + step.table_begin, step.input_count, tile, worker, nullptr, nullptr},
-                                         begin, end);
+        step.plan.phases[0].run_elements({tables + step.table_begin, step.input_count, tile, worker}, begin, end);
       }
     }
   };
@@ -258,6 +259,7 @@ std::string describe_operands(const Graph& graph, const Step& step, RunState& st
 
 void execute(const Program& program, const SegmentPlan& plan, RunState& state) {
   void** table = bind_table(plan, state).data();
+  if (plan.begin == 0) state.backwards = !state.backwards;
   const bool timed = state.deadline != std::chrono::steady_clock::time_point::max();
   for (size_t index = 0; index < plan.steps.size();) {
     const Step& step = plan.steps[index];

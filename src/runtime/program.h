@@ -31,6 +31,7 @@ struct RunState {
   std::vector<bool> shared;  // slots whose memory belongs to an input or a constant
   AlignedBuffer arena;
   size_t arena_bytes = 0;
+  bool backwards = false;  // in every other run: see PlanContext::alternate
   // Operand addresses of each plan that has run on this arena.
   std::unordered_map<uint64_t, std::vector<void*>> tables;
   std::map<const Graph*, std::unique_ptr<RunState>> nested;

@@ -5,6 +5,7 @@
 #include <tbb/global_control.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -119,6 +120,19 @@ TEST(ThreadPool, OutlivesAFork) {
   int status = -1;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+TEST(ThreadPool, GoesBackwards) {
+  for (const int threads : {1, 2}) {
+    ThreadPool pool(threads);
+    std::vector<std::vector<int64_t>> tiles(2);
+    auto body = [&](int64_t tile, int worker) { tiles[static_cast<size_t>(worker)].push_back(tile); };
+    pool.parallel_for(50, body, true);
+    EXPECT_EQ(tiles[0].size() + tiles[1].size(), 50U);
+    if (threads == 1) {
+      EXPECT_TRUE(std::is_sorted(tiles[0].rbegin(), tiles[0].rend()));
+    }
+  }
 }
 
 TEST(ThreadPool, PassesExceptionsOn) {

@@ -18,7 +18,8 @@ struct GemmArgsOf {
   const T* packed_b = nullptr;  // as written by pack_b
   T* c = nullptr;               // element (i, j) at c[i * c_row_stride + j]; must not overlap a or packed_b
   ptrdiff_t c_row_stride = 0;
-  EpilogueOf<T> epilogue;  // double: only add_residual first, then at most one of relu, leaky_relu and clip
+  EpilogueOf<T> epilogue;     // double: only add_residual first, then at most one of relu, leaky_relu and clip
+  const T* next_b = nullptr;  // the panels that are needed behind a tile, to bring them in; null: those behind its own
 };
 using GemmArgs = GemmArgsOf<float>;
 using GemmArgsF64 = GemmArgsOf<double>;
@@ -38,7 +39,8 @@ struct GemmKernelsOf {
               size_t panel_end) noexcept = nullptr;
 
   size_t panel_count(size_t n) const { return (n + static_cast<size_t>(nr) - 1) / static_cast<size_t>(nr); }
-  size_t packed_b_size(size_t k, size_t n) const { return panel_count(n) * static_cast<size_t>(nr) * k; }  // elements
+  size_t panel_size(size_t k) const { return static_cast<size_t>(nr) * k; }                  // elements
+  size_t packed_b_size(size_t k, size_t n) const { return panel_count(n) * panel_size(k); }  // elements
 };
 using GemmKernels = GemmKernelsOf<float>;
 using GemmKernelsF64 = GemmKernelsOf<double>;
@@ -67,12 +69,14 @@ struct GemmTiling {
 // tile share each panel, so the more the better while a stretch of A stays in the second level cache.
 GemmTiling gemm_tiling(size_t m, size_t n, size_t k, int mr, int nr, size_t max_rows = 144);
 
-// Computes one tile.
+// Computes one tile; `backwards`: the one before it is computed next.
 template <class T>
-void run_gemm_tile(const GemmKernelsOf<T>& kernels, const GemmArgsOf<T>& args, const GemmTiling& tiling, size_t tile) {
+void run_gemm_tile(const GemmKernelsOf<T>& kernels, GemmArgsOf<T> args, const GemmTiling& tiling, size_t tile,
+                   bool backwards = false) {
   const size_t row = tile % tiling.m_tiles * tiling.m_tile;
   const size_t panel = tile / tiling.m_tiles * tiling.panel_tile;
   const size_t panels = kernels.panel_count(args.n);
+  if (backwards && panel > 0) args.next_b = args.packed_b + (panel - tiling.panel_tile) * kernels.panel_size(args.k);
   kernels.run(args, row, row + tiling.m_tile < args.m ? row + tiling.m_tile : args.m, panel,
               panel + tiling.panel_tile < panels ? panel + tiling.panel_tile : panels);
 }

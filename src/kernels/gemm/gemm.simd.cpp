@@ -104,7 +104,7 @@ TileFunction<T> wide_tile(size_t rows) noexcept {
 // Rows [m_begin, m_end) of `panels` neighbouring panels for k in [k_begin, k_end).
 template <class T>
 void run_panels(const GemmArgsOf<T>& args, Tile<T>& tile, size_t m_begin, size_t m_end, size_t panel, size_t panels,
-                size_t k_begin, size_t k_end) noexcept {
+                size_t k_begin, size_t k_end, const T* next) noexcept {
   constexpr size_t kColumns = kPanelColumns<T>;
   const size_t column = panel * kColumns;
   const T* b = args.packed_b + column * args.k;
@@ -119,7 +119,7 @@ void run_panels(const GemmArgsOf<T>& args, Tile<T>& tile, size_t m_begin, size_t
   const size_t row_blocks = ceil_div(m_end - m_begin, kTileRows);
   const size_t step = kColumns * sizeof(T) / row_blocks;
   tile.prefetch_step = static_cast<ptrdiff_t>(step);
-  tile.prefetch = reinterpret_cast<const char*>(tile.b + panels * kColumns * args.k);
+  tile.prefetch = reinterpret_cast<const char*>(next + k_begin * kColumns);
   size_t rows = 0;
   for (size_t row = m_begin; row < m_end; row += rows) {
     // What is left for the last two blocks is shared evenly, for few rows leave few independent chains.
@@ -157,7 +157,9 @@ void run(const GemmArgsOf<T>& args, size_t m_begin, size_t m_end, size_t panel_b
     for (size_t panel = panel_begin; panel < panel_end;) {
       const bool whole = panel + wide <= panel_end && (panel + wide) * kColumns <= args.n;
       const size_t panels = whole ? wide : 1;
-      run_panels(args, tile, m_begin, m_end, panel, panels, k_begin, k_end);
+      const size_t after = panel + panels;
+      const T* next = after == panel_end && args.next_b ? args.next_b : args.packed_b + after * kColumns * args.k;
+      run_panels(args, tile, m_begin, m_end, panel, panels, k_begin, k_end, next);
       panel += panels;
     }
     k_begin = k_end;

@@ -169,8 +169,10 @@ class PackedProduct {
     context_.phase(tiles * static_cast<int64_t>(product_.a_offsets.size()), cost,
                    [=, this_kernel = &kernel_](const TileContext& tile) {
                      const GemmArgsOf<T> args = operands(tile, static_cast<size_t>(tile.tile / tiles));
-                     run_gemm_tile(*this_kernel, args, tiling, static_cast<size_t>(tile.tile % tiles));
+                     run_gemm_tile(*this_kernel, args, tiling, static_cast<size_t>(tile.tile % tiles), tile.backwards);
                    });
+    constexpr size_t kFewRows = 16;
+    if (product_.m <= kFewRows) context_.alternate();
   }
 
   // For each chunk of rows a phase that splits A and one that multiplies.
