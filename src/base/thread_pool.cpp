@@ -25,10 +25,9 @@ namespace {
 using Body = FunctionRef<void(int64_t tile, int worker)>;
 
 constexpr auto kLookOut = std::chrono::microseconds(50);  // for the next loop, before a thread leaves its team
-constexpr auto kFarewell = std::chrono::seconds(1);
-constexpr int kPausesOfClock = 64;   // between two looks at the clock
-constexpr int kPausesOfWait = 4096;  // before a waiting thread lets others run
-constexpr size_t kSeparation = 128;  // bytes between what different threads write
+constexpr int kPausesOfClock = 64;                        // between two looks at the clock
+constexpr int kPausesOfWait = 4096;                       // before a waiting thread lets others run
+constexpr size_t kSeparation = 128;                       // bytes between what different threads write
 
 thread_local bool inside_body = false;
 
@@ -82,8 +81,11 @@ class Team {
     }
     loops_.fetch_add(1, std::memory_order_release);
     for (int64_t i = 1; i < members; ++i) {
-      if (!shares_[static_cast<size_t>(i)].taken.exchange(true, std::memory_order_acq_rel))
+      Helper absent = Helper::absent;
+      std::atomic<Helper>& helper = shares_[static_cast<size_t>(i)].helper;
+      if (helper.load(std::memory_order_relaxed) == absent && helper.compare_exchange_strong(absent, Helper::called)) {
         enqueue(static_cast<int>(i));
+      }
     }
     work(0);
     for (int pauses = 0; done_.load(std::memory_order_acquire) != tiles; ++pauses) {
@@ -98,6 +100,8 @@ class Team {
 
   // Takes part in loops until there has been none for a while.
   void help(int worker) {
+    std::atomic<Helper>& helper = shares_[static_cast<size_t>(worker)].helper;
+    if (Helper called = Helper::called; !helper.compare_exchange_strong(called, Helper::here)) return;
     uint64_t seen = 0;
     auto since = std::chrono::steady_clock::now();
     for (int pauses = 0; !closed_.load(std::memory_order_relaxed); ++pauses) {
@@ -111,17 +115,16 @@ class Team {
       }
       pause();
     }
-    shares_[static_cast<size_t>(worker)].taken.store(false, std::memory_order_release);
+    helper.store(Helper::absent, std::memory_order_release);
   }
 
-  // Returns when no thread helps any longer; one that never came is not waited for.
+  // Returns when no thread helps any longer; one that was called and comes later goes away at once.
   void close() {
     closed_.store(true, std::memory_order_relaxed);
-    const auto deadline = std::chrono::steady_clock::now() + kFarewell;
-    for (const Share& share : shares_) {
-      while (share.taken.load(std::memory_order_acquire) && std::chrono::steady_clock::now() < deadline) {
-        std::this_thread::yield();
-      }
+    for (Share& share : shares_) {
+      Helper called = Helper::called;
+      share.helper.compare_exchange_strong(called, Helper::absent);
+      while (share.helper.load(std::memory_order_acquire) == Helper::here) std::this_thread::yield();
     }
   }
 
@@ -130,9 +133,10 @@ class Team {
   static uint64_t pack(int64_t begin, int64_t end) {
     return static_cast<uint64_t>(begin) << 32 | static_cast<uint64_t>(end);
   }
+  enum class Helper : uint8_t { absent, called, here };
   struct alignas(kSeparation) Share {
     std::atomic<uint64_t> tiles{0};
-    std::atomic<bool> taken{false};  // a thread helps as this worker, or is on its way
+    std::atomic<Helper> helper{Helper::absent};  // the thread that is this worker
   };
 
   // A tile of a share, its first or its last; -1: none is left. Whoever gets one may read what belongs to the loop,
