@@ -54,7 +54,7 @@ TEST(Session, RunsWithAnyExtentOfASymbolicDimension) {
 
 TEST(Session, RefusesWrongInputsInOneLine) {
   const Session session(small_model().model());
-  const auto run = [&](std::vector<Value> inputs) { return [&session, inputs] { session.run(inputs); }; };
+  const auto run = [&](const std::vector<Value>& inputs) { return [&session, inputs] { session.run(inputs); }; };
   EXPECT_THAT(error_of(ErrorCode::invalid_input, run({floats({2, 4}, std::vector<float>(8))})),
               AllOf(HasSubstr("'x'"), HasSubstr("[2,4]"), HasSubstr("[batch,3]")));
   EXPECT_THAT(error_of(ErrorCode::invalid_input, run({integers({1, 3}, {1, 2, 3})})), HasSubstr("int64"));
@@ -237,6 +237,7 @@ TEST(Session, RunsAtTheSameTimeOnSeveralThreads) {
   const std::vector<std::byte> expected = bits(session.run(inputs));
   std::vector<std::vector<std::byte>> results(4);
   std::vector<std::thread> callers;
+  callers.reserve(results.size());
   for (auto& result : results)
     callers.emplace_back([&session, &inputs, &result] { result = bits(session.run(inputs)); });
   for (std::thread& caller : callers) caller.join();

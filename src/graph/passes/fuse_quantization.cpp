@@ -15,7 +15,7 @@ namespace {
 
 struct Quantization {
   float scale = 0;
-  int32_t zero_point = 0;
+  float zero_point = 0;  // a whole number
   bool operator==(const Quantization&) const = default;
 };
 
@@ -33,7 +33,7 @@ std::optional<Quantization> quantization_of(const Graph& graph, const Node& node
   const ConstantPtr zero = constant_of(graph, node.inputs[2]);
   if (!zero || zero->tensor.elements() != 1 || zero->tensor.dtype() != dtype) return {};
   dispatch_dtype<int8_t, uint8_t, int16_t, uint16_t>(
-      dtype, [&]<class T>() { result.zero_point = read_unaligned<T>(zero->tensor, 0); });
+      dtype, [&]<class T>() { result.zero_point = static_cast<float>(read_unaligned<T>(zero->tensor, 0)); });
   return result;
 }
 
@@ -48,14 +48,13 @@ Node make_node(const Node& quantize, const Node& dequantize, const Quantization&
   node.outputs = dequantize.outputs;
   node.origins = quantize.origins;
   node.origins.insert(node.origins.end(), dequantize.origins.begin(), dequantize.origins.end());
-  int32_t low = 0, high = 0;
+  float low = 0, high = 0;
   dispatch_dtype<int8_t, uint8_t, int16_t, uint16_t>(dtype, [&]<class T>() {
-    low = std::numeric_limits<T>::min();
-    high = std::numeric_limits<T>::max();
+    low = static_cast<float>(std::numeric_limits<T>::min());
+    high = static_cast<float>(std::numeric_limits<T>::max());
   });
-  node.attributes = {{"scale", quantization.scale},
-                     {"low", static_cast<float>(low - quantization.zero_point)},
-                     {"high", static_cast<float>(high - quantization.zero_point)}};
+  node.attributes = {
+      {"scale", quantization.scale}, {"low", low - quantization.zero_point}, {"high", high - quantization.zero_point}};
   return node;
 }
 
