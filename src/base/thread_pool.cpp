@@ -66,13 +66,12 @@ class Team {
  public:
   explicit Team(int threads) : shares_(static_cast<size_t>(threads)) {}
 
-  // `enqueue(worker)` makes a thread call help(worker) soon.
+  // `enqueue(worker)` makes a thread call help(worker) soon. Returns what a body threw.
   template <class Enqueue>
-  void run(int64_t tiles, const Body& body, bool backwards, const Enqueue& enqueue) {
+  std::exception_ptr run(int64_t tiles, const Body& body, bool backwards, const Enqueue& enqueue) {
     body_ = &body;
     backwards_.store(backwards, std::memory_order_relaxed);
     done_.store(0, std::memory_order_relaxed);
-    error_ = nullptr;
     failed_.store(false, std::memory_order_relaxed);
     const auto members = static_cast<int64_t>(std::min<size_t>(shares_.size(), static_cast<size_t>(tiles)));
     for (int64_t i = 0; i < members; ++i) {
@@ -84,7 +83,11 @@ class Team {
       Helper absent = Helper::absent;
       std::atomic<Helper>& helper = shares_[static_cast<size_t>(i)].helper;
       if (helper.load(std::memory_order_relaxed) == absent && helper.compare_exchange_strong(absent, Helper::called)) {
-        enqueue(static_cast<int>(i));
+        try {
+          enqueue(static_cast<int>(i));
+        } catch (...) {  // it goes without the thread
+          helper.store(Helper::absent);
+        }
       }
     }
     work(0);
@@ -95,7 +98,7 @@ class Team {
         std::this_thread::yield();
       }
     }
-    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+    return std::exchange(error_, nullptr);
   }
 
   // Takes part in loops until there has been none for a while.
@@ -198,13 +201,9 @@ class ThreadPool::Arena {
     std::shared_ptr<Team> team = take();
     // A thread may come late, when the pool has gone.
     const auto enqueue = [&](int worker) { arena_.enqueue([team, worker] { team->help(worker); }); };
-    try {
-      team->run(tiles, body, backwards, enqueue);
-    } catch (...) {
-      put_back(std::move(team));
-      throw;
-    }
+    const std::exception_ptr error = team->run(tiles, body, backwards, enqueue);
     put_back(std::move(team));
+    if (error) std::rethrow_exception(error);
   }
 
  private:

@@ -184,36 +184,32 @@ void run_together(const Program& program, std::span<const Step> steps, void* con
   run_tiles(program, ceil_div(elements, per_tile), cost * static_cast<double>(elements), body);
 }
 
-void begin_step(const Step& step, RunState& state) {
-  for (const Step::Allocation& allocation : step.allocations) {
-    slot(state, allocation.value) = Tensor(allocation.type.dtype, allocation.type.shape);
-  }
-}
-
-void end_step(const Program& program, const Step& step, RunState& state, void** table) {
-  for (const size_t k : step.published) publish(program, step.operands[k], state, table[k]);
-  for (const ValueId id : step.releases) slot(state, id) = {};
-}
-
-void run_steps(const Program& program, std::span<const Step> steps, RunState& state, void** tables) {
-  for (const Step& step : steps) begin_step(step, state);
-  for (const Step& step : steps) {
-    for (const size_t k : step.slot_operands) tables[step.table_begin + k] = address(step.operands[k], state);
-  }
-  run_together(program, steps, tables);
-  for (const Step& step : steps) end_step(program, step, state, tables + step.table_begin);
-}
-
-void run_step(const Program& program, const Step& step, RunState& state, void** table) {
-  begin_step(step, state);
-  for (const size_t k : step.slot_operands) table[k] = address(step.operands[k], state);
+void run_alone(const Program& program, const Step& step, RunState& state, void** table) {
   if (step.runs_whole) {
     StepRun run(program, step, state, table);
     program.graph().node(step.node).op->run(run);
   } else {
     for (const Phase& phase : step.plan.phases) run_phase(program, step, phase, state, table);
   }
-  end_step(program, step, state, table);
+}
+
+// One step, or several that run together.
+void run_steps(const Program& program, std::span<const Step> steps, RunState& state, void** tables) {
+  for (const Step& step : steps) {
+    for (const Step::Allocation& allocation : step.allocations) {
+      slot(state, allocation.value) = Tensor(allocation.type.dtype, allocation.type.shape);
+    }
+    for (const size_t k : step.slot_operands) tables[step.table_begin + k] = address(step.operands[k], state);
+  }
+  if (steps.size() > 1) {
+    run_together(program, steps, tables);
+  } else {
+    run_alone(program, steps[0], state, tables + steps[0].table_begin);
+  }
+  for (const Step& step : steps) {
+    for (const size_t k : step.published) publish(program, step.operands[k], state, tables[step.table_begin + k]);
+    for (const ValueId id : step.releases) slot(state, id) = {};
+  }
 }
 
 std::vector<void*>& bind_table(const SegmentPlan& plan, RunState& state) {
@@ -271,15 +267,11 @@ void execute(const Program& program, const SegmentPlan& plan, RunState& state) {
              "; inputs: " + describe_operands(program.graph(), step, state);
     };
     try {
-      if (step.together > 1 && !state.on_step) {
-        run_steps(program, std::span(plan.steps).subspan(index, step.together), state, table);
-        index += step.together;
-        continue;
-      }
+      const size_t count = state.on_step ? 1 : step.together;  // each on its own to be timed
       const auto begin = state.on_step ? std::chrono::steady_clock::now() : RunState::Time();
-      run_step(program, step, state, table + step.table_begin);
+      run_steps(program, std::span(plan.steps).subspan(index, count), state, table);
       if (state.on_step) state.on_step(step, begin, std::chrono::steady_clock::now());
-      ++index;
+      index += count;
     } catch (const Error& error) {
       throw Error(error.code(), place(error.what()));
     } catch (const std::bad_alloc&) {

@@ -1,7 +1,6 @@
 // A QuantizeLinear of float32 by one constant scale, and the DequantizeLinear by the same scale behind it, only round
 // and saturate: onnxrun.QuantizeDequantize does that to floats, so that they stay where fast kernels compute with them.
 // The result is the same to the last bit.
-#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <optional>

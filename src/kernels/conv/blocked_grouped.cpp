@@ -135,10 +135,11 @@ void run_blocked_grouped(const BlockedGroupedPlan& plan, const BlockedConvArgs& 
   const float* weights = args.packed_weights + block * s.kernel[1] * s.kernel[2] * plan.width * b;
   const auto kernel = plan.width == 1 ? plan.kernels->depthwise_row : plan.kernels->grouped_row;
 
-  BlockedGroupedRow row;
   const size_t source_width = plan.padded ? plan.source_width : s.input[2];
-  const auto along_row = static_cast<ptrdiff_t>(s.stride[2] * b);
   const auto down_column = static_cast<ptrdiff_t>(s.stride[1] * source_width * b);
+  BlockedGroupedRow row;
+  row.src_step = static_cast<ptrdiff_t>(s.stride[2] * b);
+  row.dst_step = static_cast<ptrdiff_t>(b);
   row.tap_row_step = static_cast<ptrdiff_t>(s.dilation[1] * source_width * b);
   row.tap_column_step = static_cast<ptrdiff_t>(s.dilation[2] * b);
   row.weight_columns = s.kernel[2];
@@ -154,8 +155,6 @@ void run_blocked_grouped(const BlockedGroupedPlan& plan, const BlockedConvArgs& 
   if (plan.padded) {
     copy_padded(plan, src, row_begin, row_end, static_cast<float*>(scratch));
     row.src = static_cast<const float*>(scratch);
-    row.src_step = along_row;
-    row.dst_step = static_cast<ptrdiff_t>(b);
     row.tap_rows = s.kernel[1];
     row.tap_columns = s.kernel[2];
     row.weights = weights;
@@ -179,8 +178,6 @@ void run_blocked_grouped(const BlockedGroupedPlan& plan, const BlockedConvArgs& 
     const size_t inner_rows_begin = std::clamp(plan.inner_begin[0], row_begin, row_end);
     const size_t inner_rows_end = std::clamp(plan.inner_end[0], inner_rows_begin, row_end);
     const TapRange all_columns = {0, s.kernel[2]};
-    row.src_step = along_row;
-    row.dst_step = static_cast<ptrdiff_t>(b);
     row.count = plan.inner_end[1] - plan.inner_begin[1];
     for (size_t y = row_begin; row.count > 0 && y < row_end; ++y) {
       const bool whole = y >= inner_rows_begin && y < inner_rows_end;

@@ -114,10 +114,11 @@ ONNXRUN_INLINE void run_tiles(const BlockedGroupedRow& row, const std::array<Til
 
 template <int kTaps, int kStride>
 void run_depthwise(const BlockedGroupedRow& row) noexcept {
+  constexpr int kMost = kTaps == 0 ? kMostAny : kMostDepthwise;
   static constexpr auto kTiles = []<int... kBefore>(std::integer_sequence<int, kBefore...>) {
     return std::array<Tile, sizeof...(kBefore)>{depthwise_tile<kTaps, kStride, kBefore + 1>...};
   }
-  (std::make_integer_sequence < int, kTaps == 0 ? kMostAny : kMostDepthwise > ());
+  (std::make_integer_sequence<int, kMost>());
   run_tiles(row, kTiles);
 }
 
