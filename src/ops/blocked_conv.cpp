@@ -83,8 +83,10 @@ class BlockedConv : public Operator {
   void plan_direct(PlanContext& context, const ConvShape& shape) const {
     const auto plan =
         std::make_shared<const BlockedConvPlan>(make_blocked_conv_plan(shape, plain_input_, plain_output_));
+    const std::vector<size_t>& taps = plan->used_taps;
     const std::string format = "blocked conv " + std::to_string(plain_input_) + " " + std::to_string(shape.group) +
-                               " " + std::to_string(plan->block);
+                               " " + std::to_string(plan->block) + " taps " + std::to_string(taps.front()) + " to " +
+                               std::to_string(taps.back());
     const auto pack = [plan](const Tensor& weights, std::byte* dst, size_t begin, size_t end) {
       pack_blocked_weights(*plan, static_cast<const float*>(weights.data()), reinterpret_cast<float*>(dst), begin, end);
     };
@@ -99,7 +101,7 @@ class BlockedConv : public Operator {
       });
     }
     const double cost =
-        multiplies(shape) * kNanosecondsPerMultiply / static_cast<double>(std::max<size_t>(1, plan->tile_count));
+        multiplies(plan->shape) * kNanosecondsPerMultiply / static_cast<double>(std::max<size_t>(1, plan->tile_count));
     context.phase(static_cast<int64_t>(plan->tile_count), cost, [plan, find](const TileContext& tile) {
       run_blocked_conv(*plan, find(tile), static_cast<size_t>(tile.tile), tile.shared, tile.scratch);
     });

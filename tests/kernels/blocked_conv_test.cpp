@@ -189,6 +189,60 @@ TEST_P(BlockedConvTest, DilationWhereWholeTapsArePadding) {
   check(s);
 }
 
+TEST_P(BlockedConvTest, TapsThatNeverReadTheInputAreNotPacked) {
+  ConvShape s = square(40, 24, 16, 3, 1, 24);
+  s.dilation[1] = s.dilation[2] = 24;
+  EXPECT_EQ(make_blocked_conv_plan(s, false).packed_weight_bytes,
+            make_blocked_conv_plan(square(40, 24, 16, 1), false).packed_weight_bytes);
+  check(s);
+  s.kernel[1] = 5;  // the last two rows read padding alone, but the first two as well
+  s.pad_begin[1] = s.pad_end[1] = 48;
+  check(s);
+  s.pad_begin[1] = 20;  // less than the dilation: the first row cannot go
+  check(s);
+  s = square(9, 3, 5, 4, 1, 0);
+  s.pad_end[1] = s.pad_begin[2] = 3;
+  s.dilation[1] = s.dilation[2] = 3;
+  s.input[1] = 7;
+  s.input[2] = 7;
+  s.stride[1] = s.stride[2] = 8;
+  check(s);
+}
+
+TEST_P(BlockedConvTest, TilesThatReadNoPaddingNeedNoCopy) {
+  ConvShape s = square(40, 72, 24, 3, 1, 12);
+  s.dilation[1] = s.dilation[2] = 12;
+  EXPECT_EQ(make_blocked_conv_plan(s, false).shared_bytes, 0U);
+  check(s, {{EpilogueKind::add_residual}, {EpilogueKind::tanh}});
+  s.pad_begin[2] = 17;
+  s.pad_end[1] = 3;
+  s.input[2] = 31;
+  s.batch = 2;
+  check(s);
+  s.stride[1] = 2;
+  check(s);
+  s.input[0] = 4;
+  s.kernel[0] = 3;
+  s.pad_begin[0] = 1;
+  s.pad_end[0] = 2;
+  check(s);
+  for (const int axis : {1, 2}) {
+    ConvShape line = square(24, 40, 17, 1);
+    line.kernel[axis] = 7;
+    line.pad_begin[axis] = line.pad_end[axis] = 3;
+    check(line);
+  }
+}
+
+TEST_P(BlockedConvTest, SumsOverManyChannelsAreCut) {
+  const ConvShape s = square(4000 / channel_block(), 20, 5, 3, 1, 1);
+  const BlockedConvPlan plan = make_blocked_conv_plan(s, false);
+  EXPECT_LT(plan.stretch, plan.src_blocks);
+  check(s);
+  check(s, {{EpilogueKind::add_residual}, {EpilogueKind::relu}});
+  check(s, {{EpilogueKind::tanh}, {EpilogueKind::add_residual}});
+}
+
 TEST_P(BlockedConvTest, ZeroExtents) {
   ConvShape s = square(4, 6, 9, 3, 1, 1);
   s.batch = 0;
@@ -250,6 +304,9 @@ TEST_P(BlockedConvTest, FewOutputsArePlain) {
   check(s, {{EpilogueKind::leaky_relu, 0.1f}});
   s.input[0] = 4;
   s.kernel[0] = 2;
+  check(s);
+  s = square(17, 1, 20, 3, 1, 9);
+  s.dilation[1] = s.dilation[2] = 9;
   check(s);
 }
 

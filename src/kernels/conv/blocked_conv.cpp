@@ -35,6 +35,8 @@ constexpr size_t kMaxTiles = 64;
 constexpr size_t kSourceBytes =
     size_t{192} * 1024;  // that a tile reads again and again: stays in the second level cache
 constexpr size_t kFewWeightBytes = size_t{256} * 1024;
+constexpr size_t kMaxPanelBytes = size_t{256} * 1024;  // of weights that tiles go through again and again
+constexpr size_t kStretchBytes = size_t{160} * 1024;   // of a larger panel's stretches
 constexpr size_t kMaxSkippedTaps = 64;
 constexpr size_t kPrefetchingCalls = 16;
 constexpr size_t kMinCopiedFloats = size_t{16} * 1024;  // of a tile of the copy
@@ -47,6 +49,46 @@ bool is_padded(const ConvShape& s, const size_t (&output)[3]) {
     if (s.pad_begin[axis] > 0 || reach > s.input[axis]) return true;
   }
   return false;
+}
+
+bool padded_or_strided(const ConvShape& s, const size_t (&output)[3]) {
+  return is_padded(s, output) || s.stride[2] > 1;
+}
+
+// Whether a tap reads the input, not its padding, for some of the outputs first to last along an axis.
+bool reads_input(const ConvShape& s, int axis, size_t first, size_t last, size_t tap) {
+  const size_t from = first * s.stride[axis] + tap * s.dilation[axis];
+  const size_t to = last * s.stride[axis] + tap * s.dilation[axis];
+  return to >= s.pad_begin[axis] && from < s.pad_begin[axis] + s.input[axis];
+}
+
+// Leaves out the outermost taps that never read the input.
+void plan_kernel(BlockedConvPlan& plan) {
+  ConvShape& s = plan.shape;
+  const auto [depth, rows, columns] = s.kernel;
+  plan.kernel_taps = depth * rows * columns;
+  size_t first[3] = {0, 0, 0};
+  for (int axis = 0; axis < 3; ++axis) {
+    if (plan.output[axis] == 0) continue;
+    const size_t last = plan.output[axis] - 1;
+    while (s.kernel[axis] > 1 && s.pad_begin[axis] >= s.dilation[axis] && !reads_input(s, axis, 0, last, 0)) {
+      s.pad_begin[axis] -= s.dilation[axis];
+      --s.kernel[axis];
+      ++first[axis];
+    }
+    while (s.kernel[axis] > 1 && s.pad_end[axis] >= s.dilation[axis] &&
+           !reads_input(s, axis, 0, last, s.kernel[axis] - 1)) {
+      s.pad_end[axis] -= s.dilation[axis];
+      --s.kernel[axis];
+    }
+  }
+  for (size_t d = 0; d < s.kernel[0]; ++d) {
+    for (size_t h = 0; h < s.kernel[1]; ++h) {
+      for (size_t w = 0; w < s.kernel[2]; ++w) {
+        plan.used_taps.push_back(((first[0] + d) * rows + first[1] + h) * columns + first[2] + w);
+      }
+    }
+  }
 }
 
 // Nearly equal pieces of at most `most`.
@@ -70,10 +112,44 @@ double row_cycles(const std::vector<uint8_t>& pixels, size_t rows) {
   return sum;
 }
 
+// Pieces of a row of outputs, of stride 1, within which no tap enters or leaves the input.
+std::vector<uint8_t> cut_at_padding(const ConvShape& s, size_t columns, size_t most) {
+  std::vector<size_t> ends = {columns};
+  for (size_t tap = 0; tap < s.kernel[2]; ++tap) {
+    const size_t at = tap * s.dilation[2];
+    for (const size_t edge : {s.pad_begin[2], s.pad_begin[2] + s.input[2]}) {
+      if (edge > at && edge - at < columns) ends.push_back(edge - at);
+    }
+  }
+  std::sort(ends.begin(), ends.end());
+  std::vector<uint8_t> pieces;
+  size_t begin = 0;
+  for (const size_t end : ends) {
+    if (end == begin) continue;
+    const auto segment = cut(end - begin, most);
+    pieces.insert(pieces.end(), segment.begin(), segment.end());
+    begin = end;
+  }
+  return pieces;
+}
+
+// Cycles of a row for each row of taps, those columns left out that only read padding.
+double row_cycles_inside(const ConvShape& s, const std::vector<uint8_t>& pixels, size_t rows) {
+  double sum = 0;
+  size_t column = 0;
+  for (const size_t count : pixels) {
+    for (size_t tap = 0; tap < s.kernel[2]; ++tap) {
+      if (reads_input(s, 2, column, column + count - 1, tap)) sum += tile_cycles(rows, count);
+    }
+    column += count;
+  }
+  return sum;
+}
+
 void plan_source(BlockedConvPlan& plan) {
   const ConvShape& s = plan.shape;
   auto& source = plan.source;
-  const bool copies = is_padded(s, plan.output) || s.stride[2] > 1;
+  const bool copies = !plan.exact && padded_or_strided(s, plan.output);
   plan.copy = copies ? Copy::shared : Copy::none;
   if (copies) {
     // Along an axis of one tap only what the outputs read is copied.
@@ -105,6 +181,10 @@ void plan_source(BlockedConvPlan& plan) {
   }
   source.row_floats = source.phases.size() * source.columns * plan.src_block;
   source.block_floats = source.depth * source.rows * source.row_floats;
+  if (plan.exact) {
+    const size_t rows = s.pad_begin[0] * source.rows + s.pad_begin[1];
+    source.before = static_cast<ptrdiff_t>(rows * source.row_floats + s.pad_begin[2] * plan.src_block);
+  }
 }
 
 void plan_taps(BlockedConvPlan& plan) {
@@ -129,39 +209,70 @@ void plan_taps(BlockedConvPlan& plan) {
   }
 }
 
-void plan_rows(BlockedConvPlan& plan) {
+size_t most_pixels(const BlockedConvPlan& plan) {
+  return static_cast<size_t>(plan.plain_output     ? dot_tile_kernels().pixels[plan.vectors - 1]
+                             : plan.out_blocks > 1 ? plan.kernels->pixels
+                                                   : plan.kernels->single_pixels);
+}
+
+// Rows that do not all lie side by side.
+void plan_pixels(BlockedConvPlan& plan) {
   const ConvShape& s = plan.shape;
-  const size_t positions = plan.output[0] * plan.output[1] * plan.output[2];
-  const bool two_vectors = !plan.plain_output && plan.out_blocks > 1;
-  const auto most = static_cast<size_t>(plan.plain_output ? dot_tile_kernels().pixels[plan.vectors - 1]
-                                        : two_vectors     ? plan.kernels->pixels
-                                                          : plan.kernels->single_pixels);
-  const bool same_maps = tap_count(s) == 1 && plan.source.output_depth == 1 && plan.source.output_row == 1 &&
-                         plan.source.rows == plan.output[1] && plan.source.columns == plan.output[2];
-  plan.merged = same_maps || (plan.output[0] == 1 && plan.output[1] == 1);
-  if (plan.merged) {
-    constexpr size_t kTilesOfRow = 8;
-    const size_t rows = ceil_div(positions, kTilesOfRow * most);
-    plan.row_length = rows == 1 ? positions : ceil_div(ceil_div(positions, rows), most) * most;
-    plan.row_count = ceil_div(positions, plan.row_length);
-    plan.pixels = cut(plan.row_length, most);
-    plan.last_pixels = cut(positions - (plan.row_count - 1) * plan.row_length, most);
-    return;
-  }
+  const size_t most = most_pixels(plan);
   plan.row_length = plan.output[2];
   plan.row_count = plan.output[0] * plan.output[1];
   plan.pixels = cut(plan.row_length, most);
   const auto pairs = cut(plan.row_length, static_cast<size_t>(plan.kernels->paired_pixels));
-  if (two_vectors && plan.src_block > 1 && plan.output[0] == 1 && plan.row_count > 1 &&
+  if (!plan.plain_output && plan.out_blocks > 1 && plan.src_block > 1 && plan.output[0] == 1 && plan.row_count > 1 &&
       row_cycles(pairs, 2) < 2 * row_cycles(plan.pixels, 1)) {
     plan.paired = true;
     plan.pixels = pairs;
   }
-  plan.last_pixels = plan.pixels;
   const size_t taps = tap_count(s);
-  const bool few = taps > 1 && taps <= kMaxSkippedTaps && plan.copy != Copy::none;
-  plan.skip_rows = few && (s.pad_begin[0] > 0 || s.pad_begin[1] > 0 || s.pad_end[0] > 0 || s.pad_end[1] > 0);
-  plan.skip_columns = few && s.dilation[2] * s.stride[2] >= most && (s.pad_begin[2] >= most || s.pad_end[2] >= most);
+  if (taps > 1 && taps <= kMaxSkippedTaps && is_padded(s, plan.output)) {
+    const auto padded = [&](int axis) { return s.pad_begin[axis] > 0 || s.pad_end[axis] > 0; };
+    plan.skip_rows = padded(0) || padded(1);
+    plan.skip_columns = s.dilation[2] * s.stride[2] >= most && (s.pad_begin[2] >= most || s.pad_end[2] >= most);
+    if (s.stride[2] == 1) {
+      const auto pieces = cut_at_padding(s, plan.row_length, most);
+      const size_t rows = plan.paired ? 2 : 1;
+      const double cycles = plan.skip_columns ? row_cycles_inside(s, plan.pixels, rows)
+                                              : row_cycles(plan.pixels, rows) * static_cast<double>(s.kernel[2]);
+      if (static_cast<double>(rows) * row_cycles_inside(s, pieces, 1) <= cycles) {
+        plan.exact = plan.skip_rows = true;
+        plan.skip_columns = padded(2);
+        plan.paired = false;
+        plan.pixels = pieces;
+      }
+    }
+  }
+  plan.last_pixels = plan.pixels;
+}
+
+// Rows that are stretches of all positions.
+void plan_merged_rows(BlockedConvPlan& plan) {
+  constexpr size_t kTilesOfRow = 8;
+  const size_t most = most_pixels(plan);
+  const size_t positions = plan.output[0] * plan.output[1] * plan.output[2];
+  const size_t rows = ceil_div(positions, kTilesOfRow * most);
+  plan.row_length = rows == 1 ? positions : ceil_div(ceil_div(positions, rows), most) * most;
+  plan.row_count = ceil_div(positions, plan.row_length);
+  plan.pixels = cut(plan.row_length, most);
+  plan.last_pixels = cut(positions - (plan.row_count - 1) * plan.row_length, most);
+}
+
+// Before the source: tiles that read no padding need no copy.
+void plan_rows(BlockedConvPlan& plan) {
+  const ConvShape& s = plan.shape;
+  const bool one_row = plan.output[0] == 1 && plan.output[1] == 1;
+  // One tap: what is copied is copied to the output's extents.
+  const bool same_extents = padded_or_strided(s, plan.output) || (s.stride[0] == 1 && s.stride[1] == 1);
+  plan.merged = one_row || (tap_count(s) == 1 && same_extents);
+  if (plan.merged) {
+    plan_merged_rows(plan);
+  } else {
+    plan_pixels(plan);
+  }
 }
 
 void plan_tiles(BlockedConvPlan& plan) {
@@ -177,7 +288,12 @@ void plan_tiles(BlockedConvPlan& plan) {
                                : plan.source.output_row * plan.source.row_floats * plan.src_blocks * sizeof(float);
   const size_t unit = plan.paired ? 2 : 1;
   const size_t units = ceil_div(plan.row_count, unit);
-  size_t parts = std::min(units, ceil_div(plan.row_count * row_bytes, kSourceBytes));
+  const size_t calls = plan.pixels.size() * units;
+  const size_t panel_bytes = weight_bytes / plan.group_panels;
+  const bool cuts = !plan.plain_output && calls > 2 && panel_bytes > kMaxPanelBytes;
+  plan.stretch = cuts ? ceil_div(plan.src_blocks, ceil_div(panel_bytes, kStretchBytes)) : plan.src_blocks;
+  const size_t stretch_bytes = row_bytes / plan.src_blocks * plan.stretch;
+  size_t parts = std::min(units, ceil_div(plan.row_count * stretch_bytes, kSourceBytes));
   if (weight_bytes <= kFewWeightBytes) parts = std::max(parts, std::min(units, wanted));
   plan.row_tile = ceil_div(units, parts) * unit;
   plan.row_tiles = ceil_div(plan.row_count, plan.row_tile);
@@ -286,8 +402,6 @@ class TileRun {
     weights_ = args.packed_weights + group * plan.out_blocks * plan.block * plan.k;
     tile_.src_block_step = static_cast<ptrdiff_t>(plan.source.block_floats);
     tile_.src_row_step = static_cast<ptrdiff_t>(plan.source.output_row * plan.source.row_floats);
-    tile_.channel_blocks = plan.src_blocks;
-    tile_.last_channels = s.in_channels / s.group - (plan.src_blocks - 1) * plan.src_block;
     tile_.dst_row_step = static_cast<ptrdiff_t>(plan.row_length * plan.block);
     tile_.dst_vector_step = static_cast<ptrdiff_t>(positions_ * plan.block);
     if (!plan.plain_output) {
@@ -300,43 +414,63 @@ class TileRun {
     const size_t calls = plan_.pixels.size() * ceil_div(row_end - row_begin, plan_.paired ? 2 : 1);
     for (size_t panel = panel_begin; panel < panel_end; ++panel) {
       const size_t vectors = std::min(plan_.vectors, plan_.out_blocks - panel * plan_.vectors);
-      begin_panel(panel, vectors, calls);
-      tile_.src_ahead = panel == panel_begin ? source_ahead() : 0;
-      for (size_t row = row_begin; row < row_end;) {
-        const size_t rows = plan_.paired && row + 1 < row_end ? 2 : 1;
-        run_rows(src + source_offset(row) - source_offset(row_begin), row, rows, vectors);
-        row += rows;
+      begin_panel(panel, vectors);
+      for (size_t block = 0; block < plan_.src_blocks; block += plan_.stretch) {
+        begin_stretch(block, vectors, calls);
+        // What is more than one stretch does not stay in the cache from one panel to the next.
+        tile_.src_ahead = panel == panel_begin || plan_.stretch < plan_.src_blocks ? source_ahead() : 0;
+        const float* from = src + static_cast<ptrdiff_t>(block) * tile_.src_block_step;
+        for (size_t row = row_begin; row < row_end;) {
+          const size_t rows = plan_.paired && row + 1 < row_end ? 2 : 1;
+          run_rows(from + (source_offset(row) - source_offset(row_begin)), row, rows, vectors);
+          row += rows;
+        }
       }
     }
   }
 
-  size_t source_offset(size_t row) const {
+  ptrdiff_t source_offset(size_t row) const {
     const auto& source = plan_.source;
-    if (plan_.merged) return row * plan_.row_length * plan_.src_block;
+    if (plan_.merged) return static_cast<ptrdiff_t>(row * plan_.row_length * plan_.src_block);
     const size_t z = row / plan_.output[1];
     const size_t y = row % plan_.output[1];
-    return (z * source.output_depth * source.rows + y * source.output_row) * source.row_floats;
+    const size_t at = (z * source.output_depth * source.rows + y * source.output_row) * source.row_floats;
+    return static_cast<ptrdiff_t>(at) - source.before;
   }
 
  private:
-  void begin_panel(size_t panel, size_t vectors, size_t calls) {
+  void begin_panel(size_t panel, size_t vectors) {
     const ConvShape& s = plan_.shape;
     const size_t b = plan_.block;
-    const size_t width = vectors * b;
     taps_ = plan_.taps[plan_.plain_output ? 0 : vectors - 1];
-    tile_.weights = weights_ + panel * plan_.vectors * b * plan_.k;
-    tile_.weight_block_step = static_cast<ptrdiff_t>(taps_.size() * plan_.src_block * width);
-    next_panel_ = reinterpret_cast<const char*>(tile_.weights + width * plan_.k);
-    calls_left_ = calls;
-    tile_.prefetch = reinterpret_cast<const char*>(tile_.weights);
-    tile_.prefetch_step = 0;
-    next_step_ = static_cast<ptrdiff_t>(ceil_div(width * sizeof(float), std::min(calls, kPrefetchingCalls)));
+    tile_.weight_block_step = static_cast<ptrdiff_t>(taps_.size() * plan_.src_block * vectors * b);
+    panel_weights_ = weights_ + panel * plan_.vectors * b * plan_.k;
     const size_t channel = panel * plan_.vectors * b;
     const size_t channels = s.out_channels / s.group;
     tile_.bias = epilogue_.bias ? epilogue_.bias + first_channel_ + channel : nullptr;
     tile_.bias_count = channels - channel;
     panel_dst_ = dst_ + panel * plan_.vectors * positions_ * b;
     panel_residual_ = residual_ ? residual_ + panel * plan_.vectors * positions_ * b : nullptr;
+  }
+
+  // Channel blocks of the source from `block` on.
+  void begin_stretch(size_t block, size_t vectors, size_t calls) {
+    const ConvShape& s = plan_.shape;
+    const size_t end = std::min(plan_.src_blocks, block + plan_.stretch);
+    const bool last = end == plan_.src_blocks;
+    tile_.channel_blocks = end - block;
+    tile_.last_channels = last ? s.in_channels / s.group - (plan_.src_blocks - 1) * plan_.src_block : plan_.src_block;
+    resumes_ = block > 0;
+    tile_.unfinished = !last;
+    tile_.weights = panel_weights_ + static_cast<ptrdiff_t>(block) * tile_.weight_block_step;
+    const float* next = tile_.weights + static_cast<ptrdiff_t>(end - block) * tile_.weight_block_step;
+    next_panel_ = reinterpret_cast<const char*>(next);
+    stretch_k_ = static_cast<ptrdiff_t>((end - block) * plan_.src_block * taps_.size());
+    calls_left_ = calls;
+    tile_.prefetch = reinterpret_cast<const char*>(tile_.weights);
+    tile_.prefetch_step = 0;
+    const size_t row_bytes = vectors * plan_.block * sizeof(float);
+    next_step_ = static_cast<ptrdiff_t>(ceil_div(row_bytes, std::min(calls, kPrefetchingCalls)));
   }
 
   void run_rows(const float* src, size_t row, size_t rows, size_t vectors) {
@@ -360,6 +494,7 @@ class TileRun {
         const size_t at = (begin + r * plan_.row_length + column) * b;
         tile_.src = from + column * plan_.src_block;
         tile_.dst = panel_dst_ + at;
+        tile_.sums = resumes_ ? tile_.dst : nullptr;
         tile_.residual = panel_residual_ ? panel_residual_ + at : nullptr;
         if (calls_left_ <= kPrefetchingCalls) advance_prefetch();
         --calls_left_;
@@ -368,7 +503,7 @@ class TileRun {
       }
     }
     const int done = tile_.epilogue.steps;
-    if (done == epilogue_.step_count) return;
+    if (tile_.unfinished || done == epilogue_.step_count) return;
     const size_t floats = (plan_.merged ? length : rows * plan_.row_length) * b;
     for (size_t v = 0; v < vectors; ++v) {
       const size_t at = v * positions_ * b + begin * b;
@@ -389,25 +524,21 @@ class TileRun {
   void advance_prefetch() {
     tile_.prefetch = next_panel_;
     tile_.prefetch_step = next_step_;
-    next_panel_ += next_step_ * static_cast<ptrdiff_t>(plan_.k);
+    next_panel_ += next_step_ * stretch_k_;
   }
 
   // Keeps the taps that read the input for some of the pixels.
   void keep_taps(size_t row, size_t rows, size_t column, size_t pixels) {
     const ConvShape& s = plan_.shape;
-    const auto reads = [&](int axis, size_t first, size_t last, size_t tap) {
-      const size_t from = first * s.stride[axis] + tap * s.dilation[axis];
-      const size_t to = last * s.stride[axis] + tap * s.dilation[axis];
-      return to >= s.pad_begin[axis] && from < s.pad_begin[axis] + s.input[axis];
-    };
     const size_t z = row / plan_.output[1];
     const size_t y = row % plan_.output[1];
     size_t kept = 0;
     for (size_t i = 0; i < taps_.size(); ++i) {
       const size_t tap_column = i % s.kernel[2];
       const size_t tap_row = i / s.kernel[2] % s.kernel[1];
-      if (!reads(0, z, z, i / s.kernel[2] / s.kernel[1]) || !reads(1, y, y + rows - 1, tap_row)) continue;
-      if (plan_.skip_columns && !reads(2, column, column + pixels - 1, tap_column)) continue;
+      const size_t tap_depth = i / s.kernel[2] / s.kernel[1];
+      if (!reads_input(s, 0, z, z, tap_depth) || !reads_input(s, 1, y, y + rows - 1, tap_row)) continue;
+      if (plan_.skip_columns && !reads_input(s, 2, column, column + pixels - 1, tap_column)) continue;
       kept_[kept++] = taps_[i];
     }
     tile_.taps = kept_.data();
@@ -425,7 +556,10 @@ class TileRun {
   const float* residual_ = nullptr;
   float* panel_dst_ = nullptr;
   const float* panel_residual_ = nullptr;
+  const float* panel_weights_ = nullptr;
   std::span<const BlockedTap> taps_;
+  ptrdiff_t stretch_k_ = 0;
+  bool resumes_ = false;
   const char* next_panel_ = nullptr;
   ptrdiff_t next_step_ = 0;
   size_t calls_left_ = 0;
@@ -460,17 +594,18 @@ BlockedConvPlan make_blocked_conv_plan(const ConvShape& shape, bool plain_input,
   plan.vectors = plain_output ? plan.out_blocks : kVectors;
   plan.group_panels = plan.vectors == 0 ? 0 : ceil_div(plan.out_blocks, plan.vectors);
   plan.panel_count = shape.group * plan.group_panels;
-  plan.k = plan.src_blocks * plan.src_block * tap_count(shape);
-  plan.packed_weight_bytes = shape.group * plan.out_blocks * plan.block * plan.k * sizeof(float);
   bool empty = shape.batch == 0 || plan.panel_count == 0;
   for (int axis = 0; axis < 3; ++axis) {
     plan.output[axis] = conv_output_extent(shape, axis);
     empty = empty || plan.output[axis] == 0;
   }
+  plan_kernel(plan);
+  plan.k = plan.src_blocks * plan.src_block * tap_count(plan.shape);
+  plan.packed_weight_bytes = shape.group * plan.out_blocks * plan.block * plan.k * sizeof(float);
   if (empty) return plan;
+  plan_rows(plan);
   plan_source(plan);
   plan_taps(plan);
-  plan_rows(plan);
   plan_tiles(plan);
   plan_copy(plan);
   return plan;
@@ -481,13 +616,15 @@ namespace {
 // [output][channel][tap] becomes [channel block][tap][output][channel of the block], zeros behind the last channel.
 void pack_dot_weights(const BlockedConvPlan& plan, const float* weights, float* dst) {
   const ConvShape& s = plan.shape;
-  const size_t taps = tap_count(s);
+  const size_t taps = plan.used_taps.size();
   std::fill_n(dst, plan.packed_weight_bytes / sizeof(float), 0.0F);
   for (size_t output = 0; output < s.out_channels; ++output) {
     for (size_t channel = 0; channel < s.in_channels; ++channel) {
-      const float* from = weights + (output * s.in_channels + channel) * taps;
+      const float* from = weights + (output * s.in_channels + channel) * plan.kernel_taps;
       float* to = dst + channel / plan.src_block * taps * s.out_channels * plan.src_block + channel % plan.src_block;
-      for (size_t tap = 0; tap < taps; ++tap) to[(tap * s.out_channels + output) * plan.src_block] = from[tap];
+      for (size_t tap = 0; tap < taps; ++tap) {
+        to[(tap * s.out_channels + output) * plan.src_block] = from[plan.used_taps[tap]];
+      }
     }
   }
 }
@@ -497,7 +634,7 @@ void pack_dot_weights(const BlockedConvPlan& plan, const float* weights, float* 
 void pack_blocked_weights(const BlockedConvPlan& plan, const float* weights, float* dst, size_t begin, size_t end) {
   const ConvShape& s = plan.shape;
   const size_t b = plan.block;
-  const size_t taps = tap_count(s);
+  const size_t taps = plan.used_taps.size();
   const size_t group_in = s.in_channels / s.group;
   const size_t group_out = s.out_channels / s.group;
   if (plan.plain_output) {
@@ -510,18 +647,19 @@ void pack_blocked_weights(const BlockedConvPlan& plan, const float* weights, flo
     const size_t width = std::min(kVectors, plan.out_blocks - panel * kVectors) * b;
     const size_t channel = panel * kVectors * b;
     const size_t lanes = std::min(width, group_out - channel);
-    const size_t source_k = group_in * taps;
+    const size_t source_k = group_in * plan.kernel_taps;
     const float* from = weights + (group * group_out + channel) * source_k;
     float* to = dst + (group * plan.out_blocks * b + channel) * plan.k;
-    // [lane][channel of the block][tap] becomes [channel][tap][lane], then [tap][channel][lane].
-    std::vector<float> rows(plan.src_block * taps * width);
+    // [lane][channel of the block][tap] becomes [channel][tap][lane], then [used tap][channel][lane].
+    std::vector<float> rows(plan.src_block * plan.kernel_taps * width);
     for (size_t first = 0; first < group_in; first += plan.src_block, to += plan.src_block * taps * width) {
       const size_t count = std::min(plan.src_block, group_in - first);
-      transpose_f32()(from + first * taps, static_cast<ptrdiff_t>(source_k), lanes, count * taps, rows.data(),
-                      static_cast<ptrdiff_t>(width));
+      transpose_f32()(from + first * plan.kernel_taps, static_cast<ptrdiff_t>(source_k), lanes,
+                      count * plan.kernel_taps, rows.data(), static_cast<ptrdiff_t>(width));
       for (size_t tap = 0; tap < taps; ++tap) {
         for (size_t c = 0; c < count; ++c) {
-          std::copy_n(&rows[(c * taps + tap) * width], width, to + (tap * plan.src_block + c) * width);
+          std::copy_n(&rows[(c * plan.kernel_taps + plan.used_taps[tap]) * width], width,
+                      to + (tap * plan.src_block + c) * width);
         }
       }
     }

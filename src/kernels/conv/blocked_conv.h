@@ -13,7 +13,7 @@ namespace onnxrun {
 struct BlockedConvArgs {
   const float* src = nullptr;             // blocked, or plain where the plan says so; so is dst
   const float* packed_weights = nullptr;  // as written by pack_blocked_weights
-  float* dst = nullptr;                   // overlaps neither src nor the weights
+  float* dst = nullptr;                   // overlaps nothing that is read
   Epilogue epilogue;                      // bias [out_channels]; residual laid out as dst
 };
 
@@ -22,11 +22,13 @@ struct BlockedConvArgs {
 // read nothing but padding may be left out. With a plain output, for a few output channels, there is such a chain for
 // each channel of a block, and these are summed at the end.
 //
+// Taps that read padding for every output, as those of large dilations, are neither packed nor computed.
+//
 // Where the input must be padded or strided it is copied first: run_blocked_pack fills a buffer of shared_bytes that
 // all workers see, tile by tile, or run_blocked_conv copies what it needs to its worker's scratch_bytes. Buffers are
 // 64-byte aligned.
 struct BlockedConvPlan {
-  ConvShape shape;
+  ConvShape shape;            // less the taps that are left out: an equal convolution with a smaller kernel
   bool plain_input = false;   // src is [N, C, D, H, W]
   bool plain_output = false;  // and so are dst and the residual
   size_t output[3] = {0, 0, 0};
@@ -36,6 +38,10 @@ struct BlockedConvPlan {
   size_t scratch_bytes = 0;
   size_t packed_weight_bytes = 0;
   size_t panel_count = 0;  // units of pack_blocked_weights
+
+  // The taps of the original kernel, and which of them the packed weights hold.
+  size_t kernel_taps = 0;
+  std::vector<size_t> used_taps;
 
   // For the implementation.
   enum class Copy : uint8_t { none, scratch, shared };
@@ -59,6 +65,7 @@ struct BlockedConvPlan {
     size_t depth_step = 1, row_step = 1;      // input positions from one to the next
     size_t output_depth = 1, output_row = 1;  // source positions from one output's to the next
     size_t row_floats = 0, block_floats = 0;
+    ptrdiff_t before = 0;  // floats from what tap 0 of the first output reads, in the padding, to the source
   } source;
 
   // Rows of the output: its own, or, where all positions lie side by side, stretches of them.
@@ -66,11 +73,14 @@ struct BlockedConvPlan {
   bool paired = false;        // two rows at once
   bool skip_rows = false;     // tap rows in the padding are left out
   bool skip_columns = false;  // and tap columns
+  bool exact = false;         // no tile reads padding: its taps read the input for all of its pixels or for none
   size_t row_length = 0;
   size_t row_count = 0;
   std::vector<uint8_t> pixels, last_pixels;  // of each tile along a row, and along the last one
   size_t row_tile = 0, row_tiles = 0;
   size_t panel_tile = 0, panel_tiles = 0;
+  size_t stretch = 0;  // channel blocks that are summed for all rows of a tile before the next ones: their weights stay
+                       // in the second level cache
 };
 
 // Whether the shape can be computed so: groups must fill whole blocks.

@@ -15,7 +15,8 @@ struct BlockedTap {
 
 // `pixels` neighbouring outputs in one row, or in each of two, times one or two vectors of output channels: each is the
 // chain of fused multiply-adds over (channel block, tap, channel) ascending, then bias and epilogue. SSE2, which rounds
-// products, sums stretches of some 32 terms, and those one after the other.
+// products, sums stretches of some 32 terms, and those one after the other. The chain may be cut between two channel
+// blocks: what one call leaves in dst another one goes on with.
 struct BlockedTile {
   const float* src = nullptr;  // what tap offset 0 reads for the first pixel
   ptrdiff_t src_row_step = 0;  // to the second row
@@ -24,7 +25,9 @@ struct BlockedTile {
   const BlockedTap* taps = nullptr;
   const BlockedTap* taps_end = nullptr;
   size_t channel_blocks = 0;
-  size_t last_channels = 0;  // of the last block
+  size_t last_channels = 0;     // of the last block
+  const float* sums = nullptr;  // over earlier channel blocks, strides as dst, which it may be; nullptr: none
+  bool unfinished = false;      // more channel blocks follow: neither bias nor epilogue
   const float* weights = nullptr;
   ptrdiff_t weight_block_step = 0;
   const char* prefetch = nullptr;  // what is needed next; prefetch_step bytes further with each multiply-add of a pixel

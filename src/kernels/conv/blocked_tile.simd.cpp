@@ -29,6 +29,8 @@ constexpr size_t kTermsOfSum = 32;
 constexpr size_t kTermsOfSum = 0;  // one sum
 #endif
 
+alignas(64) constexpr float kNoSums[kMaxBlockedPixels * kWidth] = {};
+
 template <bool kPlain, int kRows, int kColumns, int kVectors>
 void blocked_tile(const BlockedTile& t) noexcept {
   constexpr int kStep = kPlain ? 1 : kWidth;
@@ -43,13 +45,25 @@ void blocked_tile(const BlockedTile& t) noexcept {
       }
     }
   };
-  const auto clear = [&] { each([](int, int, int, Vec<float>& x) ONNXRUN_INLINE_LAMBDA { x = Vec<float>(0.0f); }); };
-  clear();
+  [[maybe_unused]] const auto clear = [&] {
+    each([](int, int, int, Vec<float>& x) ONNXRUN_INLINE_LAMBDA { x = Vec<float>(0.0f); });
+  };
+  const auto offset = [&](int r, int p, int v)
+                          ONNXRUN_INLINE_LAMBDA { return r * t.dst_row_step + v * t.dst_vector_step + p * kWidth; };
+  // Without a branch: g++ would make two loops of it, one of which spills.
+  const ptrdiff_t sums_row_step = t.sums ? t.dst_row_step : 0;
+  const ptrdiff_t sums_vector_step = t.sums ? t.dst_vector_step : 0;
+  const float* sums = t.sums ? t.sums : kNoSums;
+  each([&](int r, int p, int v, Vec<float>& x)
+           ONNXRUN_INLINE_LAMBDA { x = load(sums + (r * sums_row_step + v * sums_vector_step + p * kWidth)); });
   [[maybe_unused]] Vec<float> earlier[kRows][kColumns][kVectors];
   [[maybe_unused]] size_t terms = 0;
-  [[maybe_unused]] bool has_earlier = false;
+  if constexpr (kTermsOfSum > 0) {
+    each([&](int r, int p, int v, Vec<float>& x) ONNXRUN_INLINE_LAMBDA { earlier[r][p][v] = x; });
+    clear();
+  }
   const auto add_earlier = [&]() ONNXRUN_INLINE_LAMBDA {
-    if (has_earlier) each([&](int r, int p, int v, Vec<float>& x) ONNXRUN_INLINE_LAMBDA { x += earlier[r][p][v]; });
+    each([&](int r, int p, int v, Vec<float>& x) ONNXRUN_INLINE_LAMBDA { x += earlier[r][p][v]; });
   };
 
   const float* src = t.src;
@@ -107,12 +121,15 @@ void blocked_tile(const BlockedTile& t) noexcept {
       if (terms < kTermsOfSum) continue;
       add_earlier();
       each([&](int r, int p, int v, Vec<float>& x) ONNXRUN_INLINE_LAMBDA { earlier[r][p][v] = x; });
-      has_earlier = true;
       terms = 0;
       clear();
     }
   }
   if constexpr (kTermsOfSum > 0) add_earlier();
+  const auto store_all = [&]() ONNXRUN_INLINE_LAMBDA {
+    each([&](int r, int p, int v, Vec<float>& x) ONNXRUN_INLINE_LAMBDA { store(t.dst + offset(r, p, v), x); });
+  };
+  if (t.unfinished) return store_all();
 
   if (t.bias) {
     Vec<float> bias[kVectors];
@@ -124,15 +141,13 @@ void blocked_tile(const BlockedTile& t) noexcept {
     }
     each([&](int, int, int v, Vec<float>& x) ONNXRUN_INLINE_LAMBDA { x += bias[v]; });
   }
-  const auto offset = [&](int r, int p, int v)
-                          ONNXRUN_INLINE_LAMBDA { return r * t.dst_row_step + v * t.dst_vector_step + p * kWidth; };
   if (t.epilogue.add_residual) {
     each([&](int r, int p, int v, Vec<float>& x) ONNXRUN_INLINE_LAMBDA { x += load(t.residual + offset(r, p, v)); });
   }
   activate(t.epilogue, [&](auto f) ONNXRUN_INLINE_LAMBDA {
     each([&](int, int, int, Vec<float>& x) ONNXRUN_INLINE_LAMBDA { f(x); });
   });
-  each([&](int r, int p, int v, Vec<float>& x) ONNXRUN_INLINE_LAMBDA { store(t.dst + offset(r, p, v), x); });
+  store_all();
 }
 
 RegisterEpilogue<float> steps_in_registers(const EpilogueStep* steps, int count) noexcept {
