@@ -35,8 +35,8 @@ constexpr size_t kMaxTiles = 64;
 constexpr size_t kSourceBytes =
     size_t{192} * 1024;  // that a tile reads again and again: stays in the second level cache
 constexpr size_t kFewWeightBytes = size_t{256} * 1024;
-constexpr size_t kMaxPanelBytes = size_t{256} * 1024;  // of weights that tiles go through again and again
-constexpr size_t kStretchBytes = size_t{160} * 1024;   // of a larger panel's stretches
+constexpr size_t kLongSum = 1024;  // terms of which are cut into stretches of at most kStretch
+constexpr size_t kStretch = 512;
 constexpr size_t kMaxSkippedTaps = 64;
 constexpr size_t kPrefetchingCalls = 16;
 constexpr size_t kMinCopiedFloats = size_t{16} * 1024;  // of a tile of the copy
@@ -289,9 +289,8 @@ void plan_tiles(BlockedConvPlan& plan) {
   const size_t unit = plan.paired ? 2 : 1;
   const size_t units = ceil_div(plan.row_count, unit);
   const size_t calls = plan.pixels.size() * units;
-  const size_t panel_bytes = weight_bytes / plan.group_panels;
-  const bool cuts = !plan.plain_output && calls > 2 && panel_bytes > kMaxPanelBytes;
-  plan.stretch = cuts ? ceil_div(plan.src_blocks, ceil_div(panel_bytes, kStretchBytes)) : plan.src_blocks;
+  const bool cuts = !plan.plain_output && calls > 2 && plan.k > kLongSum;
+  plan.stretch = cuts ? ceil_div(plan.src_blocks, ceil_div(plan.k, kStretch)) : plan.src_blocks;
   const size_t stretch_bytes = row_bytes / plan.src_blocks * plan.stretch;
   size_t parts = std::min(units, ceil_div(plan.row_count * stretch_bytes, kSourceBytes));
   if (weight_bytes <= kFewWeightBytes) parts = std::max(parts, std::min(units, wanted));

@@ -79,8 +79,8 @@ struct BlockedConvPlan {
   std::vector<uint8_t> pixels, last_pixels;  // of each tile along a row, and along the last one
   size_t row_tile = 0, row_tiles = 0;
   size_t panel_tile = 0, panel_tiles = 0;
-  size_t stretch = 0;  // channel blocks that are summed for all rows of a tile before the next ones: their weights stay
-                       // in the second level cache
+  size_t stretch = 0;  // channel blocks that are summed for all rows of a tile before the next ones: what these
+                       // read stays in the first and second level cache
 };
 
 // Whether the shape can be computed so: groups must fill whole blocks.
