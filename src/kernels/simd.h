@@ -58,6 +58,11 @@ template <class T>
 using Vec = xsimd::batch<T, Arch>;
 template <class T>
 using Mask = xsimd::batch_bool<T, Arch>;
+#if defined(ONNXRUN_SIMD_avx512) || defined(ONNXRUN_SIMD_neon)
+inline constexpr int kRegisters = 32;
+#else
+inline constexpr int kRegisters = 16;
+#endif
 template <class T>
 inline constexpr int kLanes = static_cast<int>(Vec<T>::size);
 
@@ -74,6 +79,17 @@ ONNXRUN_INLINE void store(T* dst, const Vec<T>& value) noexcept {
 template <class T>
 ONNXRUN_INLINE Vec<T> fma(const Vec<T>& x, const Vec<T>& y, const Vec<T>& z) noexcept {
   return xsimd::fma(x, y, z);
+}
+// sum += x * y, rounded as fma. For sums that a loop keeps in registers: as an expression g++ 12 moves them about, and
+// some to memory.
+ONNXRUN_INLINE void accumulate(Vec<float>& sum, const Vec<float>& x, const Vec<float>& y) noexcept {
+#if defined(ONNXRUN_SIMD_avx2) || defined(ONNXRUN_SIMD_avx512)
+  auto result = sum.data;
+  __asm__("vfmadd231ps %2, %1, %0" : "+v"(result) : "v"(x.data), "v"(y.data));
+  sum = Vec<float>(result);
+#else
+  sum = fma(x, y, sum);
+#endif
 }
 // z - x * y, rounded as fma.
 template <class T>

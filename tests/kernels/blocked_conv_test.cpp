@@ -235,7 +235,7 @@ TEST_P(BlockedConvTest, TilesThatReadNoPaddingNeedNoCopy) {
 }
 
 TEST_P(BlockedConvTest, SumsOverManyChannelsAreCut) {
-  const ConvShape s = square(200, 20, 9, 3, 1, 1);
+  const ConvShape s = square(400, 20, 9, 3, 1, 1);
   const BlockedConvPlan plan = make_blocked_conv_plan(s, false);
   EXPECT_LT(plan.stretch, plan.src_blocks);
   check(s);

@@ -28,6 +28,7 @@ namespace {
 using conv_detail::ceil_div;
 
 using Copy = BlockedConvPlan::Copy;
+using Groups = std::vector<BlockedConvPlan::TileGroup>;
 
 constexpr size_t kVectors = 2;                  // output blocks of a panel of blocked output
 constexpr double kMinTileOperations = 1 << 19;  // multiply-adds: 5 to 20 microseconds
@@ -35,10 +36,10 @@ constexpr size_t kMaxTiles = 64;
 constexpr size_t kSourceBytes =
     size_t{192} * 1024;  // that a tile reads again and again: stays in the second level cache
 constexpr size_t kFewWeightBytes = size_t{256} * 1024;
-constexpr size_t kLongSum = 1024;  // terms of which are cut into stretches of at most kStretch
-constexpr size_t kStretch = 512;
+constexpr size_t kMaxReads = 1024;     // floats of the source that a tile reads for each pixel: more are cut into
+constexpr size_t kStretchReads = 512;  // stretches of at most so many
 constexpr size_t kMaxSkippedTaps = 64;
-constexpr size_t kPrefetchingCalls = 16;
+constexpr size_t kPrefetchingTiles = 16;
 constexpr size_t kMinCopiedFloats = size_t{16} * 1024;  // of a tile of the copy
 
 size_t tap_count(const ConvShape& s) { return s.kernel[0] * s.kernel[1] * s.kernel[2]; }
@@ -91,13 +92,15 @@ void plan_kernel(BlockedConvPlan& plan) {
   }
 }
 
-// Nearly equal pieces of at most `most`.
-std::vector<uint8_t> cut(size_t length, size_t most) {
+// Nearly equal tiles of at most `most`.
+Groups cut(size_t length, size_t most) {
   const size_t count = ceil_div(length, most);
-  std::vector<uint8_t> pieces(count);
-  for (size_t i = 0; i < count; ++i) pieces[i] = static_cast<uint8_t>((length + i) / count);
-  std::sort(pieces.begin(), pieces.end(), std::greater<>());
-  return pieces;
+  const auto pixels = static_cast<uint32_t>(length / count);
+  const auto wider = static_cast<uint32_t>(length % count);
+  Groups groups;
+  if (wider > 0) groups.push_back({pixels + 1, wider});
+  groups.push_back({pixels, static_cast<uint32_t>(count) - wider});
+  return groups;
 }
 
 // Cycles of a multiply-add of all pixels, with two vectors: by arithmetic, by loads, by latency.
@@ -106,14 +109,20 @@ double tile_cycles(size_t rows, size_t pixels) {
   return std::max({places, (places + 2) / 2, 4.0});
 }
 
-double row_cycles(const std::vector<uint8_t>& pixels, size_t rows) {
+size_t tile_count(const Groups& groups) {
+  size_t count = 0;
+  for (const auto& group : groups) count += group.tiles;
+  return count;
+}
+
+double row_cycles(const Groups& groups, size_t rows) {
   double sum = 0;
-  for (const size_t count : pixels) sum += tile_cycles(rows, count);
+  for (const auto& [pixels, tiles] : groups) sum += tiles * tile_cycles(rows, pixels);
   return sum;
 }
 
-// Pieces of a row of outputs, of stride 1, within which no tap enters or leaves the input.
-std::vector<uint8_t> cut_at_padding(const ConvShape& s, size_t columns, size_t most) {
+// Tiles of a row of outputs, of stride 1, within which no tap enters or leaves the input; nor within a group of them.
+Groups cut_at_padding(const ConvShape& s, size_t columns, size_t most) {
   std::vector<size_t> ends = {columns};
   for (size_t tap = 0; tap < s.kernel[2]; ++tap) {
     const size_t at = tap * s.dilation[2];
@@ -122,26 +131,27 @@ std::vector<uint8_t> cut_at_padding(const ConvShape& s, size_t columns, size_t m
     }
   }
   std::sort(ends.begin(), ends.end());
-  std::vector<uint8_t> pieces;
+  Groups groups;
   size_t begin = 0;
   for (const size_t end : ends) {
     if (end == begin) continue;
-    const auto segment = cut(end - begin, most);
-    pieces.insert(pieces.end(), segment.begin(), segment.end());
+    const Groups segment = cut(end - begin, most);
+    groups.insert(groups.end(), segment.begin(), segment.end());
     begin = end;
   }
-  return pieces;
+  return groups;
 }
 
-// Cycles of a row for each row of taps, those columns left out that only read padding.
-double row_cycles_inside(const ConvShape& s, const std::vector<uint8_t>& pixels, size_t rows) {
+// Cycles of a row for each row of taps, those columns left out that a group reads nothing but padding with.
+double row_cycles_inside(const ConvShape& s, const Groups& groups, size_t rows) {
   double sum = 0;
   size_t column = 0;
-  for (const size_t count : pixels) {
+  for (const auto& [pixels, tiles] : groups) {
+    const size_t end = column + pixels * tiles;
     for (size_t tap = 0; tap < s.kernel[2]; ++tap) {
-      if (reads_input(s, 2, column, column + count - 1, tap)) sum += tile_cycles(rows, count);
+      if (reads_input(s, 2, column, end - 1, tap)) sum += tiles * tile_cycles(rows, pixels);
     }
-    column += count;
+    column = end;
   }
   return sum;
 }
@@ -209,6 +219,13 @@ void plan_taps(BlockedConvPlan& plan) {
   }
 }
 
+// Each tile a group of its own, for taps to be left out of some.
+Groups apart(const Groups& groups) {
+  Groups single;
+  for (const auto& [pixels, tiles] : groups) single.insert(single.end(), tiles, {pixels, 1});
+  return single;
+}
+
 size_t most_pixels(const BlockedConvPlan& plan) {
   return static_cast<size_t>(plan.plain_output     ? dot_tile_kernels().pixels[plan.vectors - 1]
                              : plan.out_blocks > 1 ? plan.kernels->pixels
@@ -221,32 +238,33 @@ void plan_pixels(BlockedConvPlan& plan) {
   const size_t most = most_pixels(plan);
   plan.row_length = plan.output[2];
   plan.row_count = plan.output[0] * plan.output[1];
-  plan.pixels = cut(plan.row_length, most);
-  const auto pairs = cut(plan.row_length, static_cast<size_t>(plan.kernels->paired_pixels));
+  plan.groups = cut(plan.row_length, most);
+  const Groups pairs = cut(plan.row_length, static_cast<size_t>(plan.kernels->paired_pixels));
   if (!plan.plain_output && plan.out_blocks > 1 && plan.src_block > 1 && plan.output[0] == 1 && plan.row_count > 1 &&
-      row_cycles(pairs, 2) < 2 * row_cycles(plan.pixels, 1)) {
+      row_cycles(pairs, 2) < 2 * row_cycles(plan.groups, 1)) {
     plan.paired = true;
-    plan.pixels = pairs;
+    plan.groups = pairs;
   }
   const size_t taps = tap_count(s);
   if (taps > 1 && taps <= kMaxSkippedTaps && is_padded(s, plan.output)) {
     const auto padded = [&](int axis) { return s.pad_begin[axis] > 0 || s.pad_end[axis] > 0; };
     plan.skip_rows = padded(0) || padded(1);
     plan.skip_columns = s.dilation[2] * s.stride[2] >= most && (s.pad_begin[2] >= most || s.pad_end[2] >= most);
+    if (plan.skip_columns) plan.groups = apart(plan.groups);
     if (s.stride[2] == 1) {
-      const auto pieces = cut_at_padding(s, plan.row_length, most);
+      const Groups inside = cut_at_padding(s, plan.row_length, most);
       const size_t rows = plan.paired ? 2 : 1;
-      const double cycles = plan.skip_columns ? row_cycles_inside(s, plan.pixels, rows)
-                                              : row_cycles(plan.pixels, rows) * static_cast<double>(s.kernel[2]);
-      if (static_cast<double>(rows) * row_cycles_inside(s, pieces, 1) <= cycles) {
+      const double cycles = plan.skip_columns ? row_cycles_inside(s, plan.groups, rows)
+                                              : row_cycles(plan.groups, rows) * static_cast<double>(s.kernel[2]);
+      if (static_cast<double>(rows) * row_cycles_inside(s, inside, 1) <= cycles) {
         plan.exact = plan.skip_rows = true;
         plan.skip_columns = padded(2);
         plan.paired = false;
-        plan.pixels = pieces;
+        plan.groups = inside;
       }
     }
   }
-  plan.last_pixels = plan.pixels;
+  plan.last_groups = plan.groups;
 }
 
 // Rows that are stretches of all positions.
@@ -257,8 +275,8 @@ void plan_merged_rows(BlockedConvPlan& plan) {
   const size_t rows = ceil_div(positions, kTilesOfRow * most);
   plan.row_length = rows == 1 ? positions : ceil_div(ceil_div(positions, rows), most) * most;
   plan.row_count = ceil_div(positions, plan.row_length);
-  plan.pixels = cut(plan.row_length, most);
-  plan.last_pixels = cut(positions - (plan.row_count - 1) * plan.row_length, most);
+  plan.groups = cut(plan.row_length, most);
+  plan.last_groups = cut(positions - (plan.row_count - 1) * plan.row_length, most);
 }
 
 // Before the source: tiles that read no padding need no copy.
@@ -275,6 +293,15 @@ void plan_rows(BlockedConvPlan& plan) {
   }
 }
 
+// Floats of the source that a tile reads for each of its pixels.
+size_t source_reads(const BlockedConvPlan& plan) {
+  const ConvShape& s = plan.shape;
+  const size_t pixels = plan.groups.front().pixels;
+  const size_t reach = (pixels - 1) * s.stride[2] + (s.kernel[2] - 1) * s.dilation[2] + 1;
+  const size_t columns = std::min(reach, s.kernel[2] * pixels);
+  return s.kernel[0] * s.kernel[1] * columns * plan.src_blocks * plan.src_block / pixels;
+}
+
 void plan_tiles(BlockedConvPlan& plan) {
   const ConvShape& s = plan.shape;
   const auto positions = static_cast<double>(plan.output[0] * plan.output[1] * plan.output[2]);
@@ -288,9 +315,9 @@ void plan_tiles(BlockedConvPlan& plan) {
                                : plan.source.output_row * plan.source.row_floats * plan.src_blocks * sizeof(float);
   const size_t unit = plan.paired ? 2 : 1;
   const size_t units = ceil_div(plan.row_count, unit);
-  const size_t calls = plan.pixels.size() * units;
-  const bool cuts = !plan.plain_output && calls > 2 && plan.k > kLongSum;
-  plan.stretch = cuts ? ceil_div(plan.src_blocks, ceil_div(plan.k, kStretch)) : plan.src_blocks;
+  const size_t reads = source_reads(plan);
+  const bool cuts = !plan.plain_output && tile_count(plan.groups) * units > 2 && reads > kMaxReads;
+  plan.stretch = cuts ? ceil_div(plan.src_blocks, ceil_div(reads, kStretchReads)) : plan.src_blocks;
   const size_t stretch_bytes = row_bytes / plan.src_blocks * plan.stretch;
   size_t parts = std::min(units, ceil_div(plan.row_count * stretch_bytes, kSourceBytes));
   if (weight_bytes <= kFewWeightBytes) parts = std::max(parts, std::min(units, wanted));
@@ -410,14 +437,13 @@ class TileRun {
 
   // `src` is the source row that output row `row_begin` reads with its first tap.
   void run(const float* src, size_t row_begin, size_t row_end, size_t panel_begin, size_t panel_end) {
-    const size_t calls = plan_.pixels.size() * ceil_div(row_end - row_begin, plan_.paired ? 2 : 1);
+    const size_t tiles = tile_count(plan_.groups) * ceil_div(row_end - row_begin, plan_.paired ? 2 : 1);
     for (size_t panel = panel_begin; panel < panel_end; ++panel) {
       const size_t vectors = std::min(plan_.vectors, plan_.out_blocks - panel * plan_.vectors);
       begin_panel(panel, vectors);
       for (size_t block = 0; block < plan_.src_blocks; block += plan_.stretch) {
-        begin_stretch(block, vectors, calls);
-        // What is more than one stretch does not stay in the cache from one panel to the next.
-        tile_.src_ahead = panel == panel_begin || plan_.stretch < plan_.src_blocks ? source_ahead() : 0;
+        begin_stretch(block, vectors, tiles);
+        tile_.src_ahead = panel == panel_begin ? source_ahead() : tile_.src_block_step;
         const float* from = src + static_cast<ptrdiff_t>(block) * tile_.src_block_step;
         for (size_t row = row_begin; row < row_end;) {
           const size_t rows = plan_.paired && row + 1 < row_end ? 2 : 1;
@@ -453,7 +479,7 @@ class TileRun {
   }
 
   // Channel blocks of the source from `block` on.
-  void begin_stretch(size_t block, size_t vectors, size_t calls) {
+  void begin_stretch(size_t block, size_t vectors, size_t tiles) {
     const ConvShape& s = plan_.shape;
     const size_t end = std::min(plan_.src_blocks, block + plan_.stretch);
     const bool last = end == plan_.src_blocks;
@@ -465,11 +491,11 @@ class TileRun {
     const float* next = tile_.weights + static_cast<ptrdiff_t>(end - block) * tile_.weight_block_step;
     next_panel_ = reinterpret_cast<const char*>(next);
     stretch_k_ = static_cast<ptrdiff_t>((end - block) * plan_.src_block * taps_.size());
-    calls_left_ = calls;
+    tiles_left_ = tiles;
     tile_.prefetch = reinterpret_cast<const char*>(tile_.weights);
     tile_.prefetch_step = 0;
     const size_t row_bytes = vectors * plan_.block * sizeof(float);
-    next_step_ = static_cast<ptrdiff_t>(ceil_div(row_bytes, std::min(calls, kPrefetchingCalls)));
+    next_step_ = static_cast<ptrdiff_t>(ceil_div(row_bytes, std::min(tiles, kPrefetchingTiles)));
   }
 
   void run_rows(const float* src, size_t row, size_t rows, size_t vectors) {
@@ -483,22 +509,22 @@ class TileRun {
                             : plan_.src_block == 1 ? plan_.kernels->plain[vectors - 1]
                                                    : plan_.kernels->single[vectors - 1];
     const bool together = rows == 2 && vectors == 2;
-    const auto& widths = row + 1 == plan_.row_count ? plan_.last_pixels : plan_.pixels;
+    const auto& groups = row + 1 == plan_.row_count ? plan_.last_groups : plan_.groups;
     for (size_t r = 0; r < (together ? 1 : rows); ++r) {
       const float* from = src + static_cast<ptrdiff_t>(r) * tile_.src_row_step;
       size_t column = 0;
-      for (size_t i = 0; column < length; ++i) {
-        const size_t pixels = widths[i];
-        if (plan_.skip_columns) keep_taps(row + r, together ? 2 : 1, column, pixels);
-        const size_t at = (begin + r * plan_.row_length + column) * b;
-        tile_.src = from + column * plan_.src_block;
-        tile_.dst = panel_dst_ + at;
-        tile_.sums = resumes_ ? tile_.dst : nullptr;
-        tile_.residual = panel_residual_ ? panel_residual_ + at : nullptr;
-        if (calls_left_ <= kPrefetchingCalls) advance_prefetch();
-        --calls_left_;
-        (together ? plan_.kernels->paired[pixels - 1] : functions[pixels - 1])(tile_);
-        column += pixels;
+      for (const auto& [pixels, tiles] : groups) {
+        if (plan_.skip_columns) keep_taps(row + r, together ? 2 : 1, column, pixels * tiles);
+        const auto function = (together ? plan_.kernels->paired : functions)[pixels - 1];
+        for (size_t done = 0; done < tiles; done += tile_.tiles, column += tile_.tiles * pixels) {
+          tile_.tiles = begin_tiles(tiles - done);
+          const size_t at = (begin + r * plan_.row_length + column) * b;
+          tile_.src = from + column * plan_.src_block;
+          tile_.dst = panel_dst_ + at;
+          tile_.sums = resumes_ ? tile_.dst : nullptr;
+          tile_.residual = panel_residual_ ? panel_residual_ + at : nullptr;
+          function(tile_);
+        }
       }
     }
     const int done = tile_.epilogue.steps;
@@ -511,19 +537,25 @@ class TileRun {
     }
   }
 
-  // The first panel brings the source in: some calls further, or the next rows.
+  // The first panel brings the source in: some tiles further, or the next rows.
   ptrdiff_t source_ahead() const {
-    constexpr size_t kCalls = 4;
+    constexpr size_t kTiles = 4;
     const auto& source = plan_.source;
-    return static_cast<ptrdiff_t>(plan_.merged ? kCalls * plan_.pixels.front() * plan_.src_block
+    return static_cast<ptrdiff_t>(plan_.merged ? kTiles * plan_.groups.front().pixels * plan_.src_block
                                                : source.output_row * source.row_floats * (plan_.paired ? 2 : 1));
   }
 
-  // The last calls of a panel bring in the next one, evenly.
-  void advance_prefetch() {
-    tile_.prefetch = next_panel_;
-    tile_.prefetch_step = next_step_;
-    next_panel_ += next_step_ * stretch_k_;
+  // How many of so many tiles are next: the last ones of a panel bring in the next panel, evenly.
+  size_t begin_tiles(size_t count) {
+    const bool bring = tiles_left_ <= kPrefetchingTiles;
+    if (!bring) count = std::min(count, tiles_left_ - kPrefetchingTiles);
+    if (bring) {
+      tile_.prefetch = next_panel_;
+      tile_.prefetch_step = next_step_;
+      next_panel_ += next_step_ * stretch_k_ * static_cast<ptrdiff_t>(count);
+    }
+    tiles_left_ -= count;
+    return count;
   }
 
   // Keeps the taps that read the input for some of the pixels.
@@ -561,7 +593,7 @@ class TileRun {
   bool resumes_ = false;
   const char* next_panel_ = nullptr;
   ptrdiff_t next_step_ = 0;
-  size_t calls_left_ = 0;
+  size_t tiles_left_ = 0;
   std::array<BlockedTap, kMaxSkippedTaps> kept_;
 };
 

@@ -76,7 +76,11 @@ struct BlockedConvPlan {
   bool exact = false;         // no tile reads padding: its taps read the input for all of its pixels or for none
   size_t row_length = 0;
   size_t row_count = 0;
-  std::vector<uint8_t> pixels, last_pixels;  // of each tile along a row, and along the last one
+  struct TileGroup {
+    uint32_t pixels;  // of each tile
+    uint32_t tiles;   // side by side
+  };
+  std::vector<TileGroup> groups, last_groups;  // along a row, and along the last one
   size_t row_tile = 0, row_tiles = 0;
   size_t panel_tile = 0, panel_tiles = 0;
   size_t stretch = 0;  // channel blocks that are summed for all rows of a tile before the next ones: what these

@@ -13,15 +13,15 @@ struct BlockedTap {
   ptrdiff_t weights = 0;
 };
 
-// `pixels` neighbouring outputs in one row, or in each of two, times one or two vectors of output channels: each is the
-// chain of fused multiply-adds over (channel block, tap, channel) ascending, then bias and epilogue. SSE2, which rounds
-// products, sums stretches of some 32 terms, and those one after the other. The chain may be cut between two channel
-// blocks: what one call leaves in dst another one goes on with.
+// `tiles` side by side, each of `pixels` neighbouring outputs in one row, or in each of two, times one or two vectors
+// of output channels. Each output is the chain of fused multiply-adds over (channel block, tap, channel) ascending,
+// then bias and epilogue. SSE2, which rounds products, sums stretches of some 32 terms, and those one after the other.
+// The chain may be cut between two channel blocks: what one call leaves in dst another one goes on with.
 struct BlockedTile {
   const float* src = nullptr;  // what tap offset 0 reads for the first pixel
   ptrdiff_t src_row_step = 0;  // to the second row
   ptrdiff_t src_block_step = 0;
-  ptrdiff_t src_ahead = 0;  // from a tap's source to what another call reads with it and is brought in meanwhile
+  ptrdiff_t src_ahead = 0;  // from a tap's source to what is read later and brought in meanwhile
   const BlockedTap* taps = nullptr;
   const BlockedTap* taps_end = nullptr;
   size_t channel_blocks = 0;
@@ -30,6 +30,7 @@ struct BlockedTile {
   bool unfinished = false;      // more channel blocks follow: neither bias nor epilogue
   const float* weights = nullptr;
   ptrdiff_t weight_block_step = 0;
+  size_t tiles = 1;
   const char* prefetch = nullptr;  // what is needed next; prefetch_step bytes further with each multiply-add of a pixel
   ptrdiff_t prefetch_step = 0;
   float* dst = nullptr;

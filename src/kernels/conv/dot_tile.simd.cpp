@@ -5,11 +5,6 @@
 namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
 namespace {
 
-#if defined(ONNXRUN_SIMD_avx512) || defined(ONNXRUN_SIMD_neon)
-constexpr int kRegisters = 32;
-#else
-constexpr int kRegisters = 16;
-#endif
 constexpr int kWidth = kLanes<float>;
 #if defined(ONNXRUN_SIMD_sse2)
 // Products are rounded here, so stretches of at least so many terms of a lane are summed on their own.
@@ -25,7 +20,7 @@ constexpr int dot_pixels(int outputs) {
 }
 
 template <int kOutputs, int kPixels>
-void dot_tile(const BlockedTile& t) noexcept {
+[[gnu::noinline]] void dot_tile(const BlockedTile& t) noexcept {
   Vec<float> acc[kOutputs][kPixels];
   const auto each = [&](auto f) ONNXRUN_INLINE_LAMBDA {
     ONNXRUN_UNROLL
@@ -55,7 +50,7 @@ void dot_tile(const BlockedTile& t) noexcept {
       for (int p = 0; p < kPixels; ++p) {
         const Vec<float> xv = load_pixel(x + p * kWidth);
         ONNXRUN_UNROLL
-        for (int o = 0; o < kOutputs; ++o) acc[o][p] = fma(xv, wv[o], acc[o][p]);
+        for (int o = 0; o < kOutputs; ++o) accumulate(acc[o][p], xv, wv[o]);
       }
     }
     if constexpr (kTermsOfSum > 0) {
@@ -84,8 +79,18 @@ void dot_tile(const BlockedTile& t) noexcept {
 }
 
 template <int kOutputs, int kPixels>
+void dot_tiles(const BlockedTile& tiles) noexcept {
+  BlockedTile tile = tiles;
+  for (size_t i = 0; i < tiles.tiles; ++i) {
+    dot_tile<kOutputs, kPixels>(tile);
+    tile.src += kPixels * kWidth;
+    tile.dst += kPixels;
+  }
+}
+
+template <int kOutputs, int kPixels>
 constexpr void fill(DotTileKernels& kernels) {
-  kernels.tiles[kOutputs - 1][kPixels - 1] = dot_tile<kOutputs, kPixels>;
+  kernels.tiles[kOutputs - 1][kPixels - 1] = dot_tiles<kOutputs, kPixels>;
   if constexpr (kPixels < dot_pixels(kOutputs)) {
     fill<kOutputs, kPixels + 1>(kernels);
   } else {

@@ -109,14 +109,16 @@ class PartRun {
       tile.weights = weights + point * plan_.k * width;
       tile.prefetch = reinterpret_cast<const char*>(tile.weights + plan_.k * width);
       size_t patch = 0;
-      for (size_t call = 0; call < calls; ++call) {
-        const size_t count = (patches + call) / calls;  // nearly equal
+      for (const bool wider : {true, false}) {  // nearly equal tiles
+        const size_t count = patches / calls + (wider ? 1 : 0);
+        tile.tiles = wider ? patches % calls : calls - patches % calls;
+        if (tile.tiles == 0) continue;
         tile.src = transformed + point * plan_.input_step + patch * b;
         tile.dst = sums + point * plan_.sum_step + patch * b;
         tile.src_ahead = static_cast<ptrdiff_t>(count * b);
         tiles.single[vectors - 1][count - 1](tile);
-        tile.prefetch += tile.prefetch_step * static_cast<ptrdiff_t>(plan_.k);
-        patch += count;
+        tile.prefetch += tile.prefetch_step * static_cast<ptrdiff_t>(plan_.k * tile.tiles);
+        patch += count * tile.tiles;
       }
     }
   }
