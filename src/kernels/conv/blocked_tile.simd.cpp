@@ -152,7 +152,6 @@ void blocked_tile(const BlockedTile& t) noexcept {
         for (int r = 0; r < kRows; ++r) x[r] = src + tap->src + r * t.src_row_step;
         const float* w = weights + tap->weights;
         if constexpr (kPlain) {
-          bring_weights(1);
           multiply(x, w, 0);
           continue;
         }
