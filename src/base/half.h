@@ -50,7 +50,9 @@ struct Half {
     const uint32_t sign = static_cast<uint32_t>(half & 0x8000) << 16;
     const uint32_t exponent = (half >> 10) & 0x1f;
     const uint32_t mantissa = half & 0x3ff;
-    if (exponent == 0x1f) return std::bit_cast<float>(sign | 0x7f800000 | (mantissa << 13));
+    if (exponent == 0x1f) {  // infinity, or a NaN, which becomes quiet
+      return std::bit_cast<float>(sign | 0x7f800000 | (mantissa << 13) | (mantissa != 0 ? 0x400000 : 0));
+    }
     if (exponent == 0) {
       const float magnitude = static_cast<float>(mantissa) * 0x1p-24F;
       return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(magnitude));

@@ -61,6 +61,14 @@ ONNXRUN_INLINE VecF exp(const VecF& x) noexcept {
   return (parts.minus_one + VecF(1.0f)) * power_of_two(half) * power_of_two(parts.n - half);
 }
 
+// exp(x) for x <= 0 (and NaN), 0 where that is not a normal number; at most 1 ULP.
+ONNXRUN_INLINE VecF exp_of_negative(const VecF& x) noexcept {
+  constexpr float kLeast = -87.3365402f;
+  const ExpParts parts = exp_parts(at_least(x, VecF(kLeast)));
+  const VecF scale = power_of_two(parts.n);
+  return select(x < VecF(kLeast), VecF(0.0f), fma(scale, parts.minus_one, scale));
+}
+
 // exp(x) - 1 for x <= 0 (and NaN).
 ONNXRUN_INLINE VecF expm1_of_negative(const VecF& x) noexcept {
   const ExpParts parts = exp_parts(at_least(x, VecF(-30.0f)));

@@ -21,7 +21,9 @@ class AveragePool : public Operator {
   void plan(PlanContext& context) const override {
     const auto shared = ops::make_pooling(context, window_);
     const Shape& x = context.input(0).shape;
-    const std::vector<int64_t> sizes = shared->window_sizes(count_padding_);
+    const std::vector<int64_t> counts = shared->window_sizes(count_padding_);
+    std::vector<float> sizes(counts.size());
+    for (size_t i = 0; i < sizes.size(); ++i) sizes[i] = static_cast<float>(std::max<int64_t>(1, counts[i]));
     const double cost = static_cast<double>(shared->output_size()) * 3;
     dispatch_dtype<FloatTypes>(context.input(0).dtype, [&]<class T>() {
       context.range(x[0] * x[1], cost, [=](const TileContext& tile, int64_t begin, int64_t end) {
@@ -35,29 +37,32 @@ class AveragePool : public Operator {
   }
 
  private:
+  // Over the rows of a window first, whole rows at a time, then along the row.
   template <class T>
-  static void pool(const ops::Pooling& pooling, const std::vector<int64_t>& sizes, const T* src, T* dst) {
+  static void pool(const ops::Pooling& pooling, const std::vector<float>& sizes, const T* src, T* dst) {
     using Sum = std::conditional_t<std::is_same_v<T, double>, double, float>;
-    const size_t last = pooling.output.size() - 1;
-    std::vector<Sum> sums(static_cast<size_t>(pooling.output[last]));
-    for (int64_t row = 0; row < pooling.row_count(); ++row) {
+    const auto width = static_cast<size_t>(pooling.input.back());
+    const auto columns = static_cast<size_t>(pooling.output.back());
+    std::vector<Sum> row_sums(width), sums(columns);
+    const float* size = sizes.data();
+    for (int64_t row = 0; row < pooling.row_count(); ++row, dst += columns, size += columns) {
+      std::fill(row_sums.begin(), row_sums.end(), Sum(0));
+      for (const int64_t first : pooling.input_rows(row)) add(row_sums.data(), src + first, 1, width);
       std::fill(sums.begin(), sums.end(), Sum(0));
-      for (const ops::Pooling::Tap& tap : pooling.taps(row)) {
-        const auto count = static_cast<size_t>(tap.end - tap.begin);
-        Sum* out = sums.data() + tap.begin;
-        if constexpr (std::is_same_v<T, float>) {
-          row_kernels().add_strided(out, src + tap.offset, tap.stride, count);
-        } else {
-          for (size_t i = 0; i < count; ++i) {
-            out[i] += static_cast<Sum>(src[tap.offset + static_cast<int64_t>(i) * tap.stride]);
-          }
-        }
+      for (const ops::Pooling::Tap& tap : pooling.columns) {
+        add(sums.data() + tap.begin, row_sums.data() + tap.offset, tap.stride,
+            static_cast<size_t>(tap.end - tap.begin));
       }
-      T* out = dst + row * pooling.output[last];
-      for (size_t i = 0; i < sums.size(); ++i) {
-        const int64_t count = sizes[static_cast<size_t>(row) * sums.size() + i];
-        out[i] = static_cast<T>(count > 0 ? sums[i] / static_cast<Sum>(count) : Sum(0));
-      }
+      for (size_t i = 0; i < columns; ++i) dst[i] = static_cast<T>(sums[i] / static_cast<Sum>(size[i]));
+    }
+  }
+
+  template <class Sum, class T>
+  static void add(Sum* sums, const T* src, int64_t stride, size_t count) {
+    if constexpr (std::is_same_v<T, float>) {
+      row_kernels().add_strided(sums, src, stride, count);
+    } else {
+      for (size_t i = 0; i < count; ++i) sums[i] += static_cast<Sum>(src[static_cast<int64_t>(i) * stride]);
     }
   }
 

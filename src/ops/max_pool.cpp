@@ -58,20 +58,35 @@ class MaxPool : public Operator {
  private:
   template <class T>
   static void pool(const ops::Pooling& pooling, const T* src, T* dst) {
-    [[maybe_unused]] const RowKernels& kernels = row_kernels();
     std::fill_n(dst, pooling.output_size(), lowest<T>());
     for (int64_t row = 0; row < pooling.row_count(); ++row) {
       T* out = dst + row * pooling.output.back();
       for (const ops::Pooling::Tap& tap : pooling.taps(row)) {
-        const auto count = tap.end - tap.begin;
-        if constexpr (std::is_same_v<T, float>) {
-          kernels.max_strided(out + tap.begin, src + tap.offset, tap.stride, static_cast<size_t>(count));
-        } else {
-          for (int64_t i = 0; i < count; ++i) {
-            const T x = src[tap.offset + i * tap.stride];
-            if (is_larger(x, out[tap.begin + i])) out[tap.begin + i] = x;
-          }
+        for (int64_t i = 0; i < tap.end - tap.begin; ++i) {
+          const T x = src[tap.offset + i * tap.stride];
+          if (is_larger(x, out[tap.begin + i])) out[tap.begin + i] = x;
         }
+      }
+    }
+  }
+
+  // Over the rows of a window first, whole rows at a time, then along the row.
+  static void pool(const ops::Pooling& pooling, const float* src, float* dst) {
+    const RowKernels& kernels = row_kernels();
+    const auto width = static_cast<size_t>(pooling.input.back());
+    std::vector<float> largest(width);
+    std::fill_n(dst, pooling.output_size(), lowest<float>());
+    for (int64_t row = 0; row < pooling.row_count(); ++row, dst += pooling.output.back()) {
+      const auto rows = pooling.input_rows(row);
+      if (rows.empty()) continue;
+      const float* from = src + rows[0];
+      if (rows.size() > 1) {
+        std::copy_n(from, width, largest.data());
+        for (const int64_t next : rows.subspan(1)) kernels.max_strided(largest.data(), src + next, 1, width);
+        from = largest.data();
+      }
+      for (const ops::Pooling::Tap& tap : pooling.columns) {
+        kernels.max_strided(dst + tap.begin, from + tap.offset, tap.stride, static_cast<size_t>(tap.end - tap.begin));
       }
     }
   }

@@ -10,24 +10,35 @@
 namespace onnxrun {
 namespace {
 
+// Rows of x and y, or one element each.
+template <bool kXRow, bool kYRow, class T>
+void select_row(const bool* condition, const T* x, const T* y, T* dst, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) {
+    const T& yes = x[kXRow ? i : 0];
+    const T& no = y[kYRow ? i : 0];
+    if constexpr (std::is_unsigned_v<T>) {
+      const T mask = static_cast<T>(T(0) - static_cast<T>(condition[i]));  // selects without a branch
+      dst[i] = static_cast<T>((yes & mask) | (no & ~mask));
+    } else {
+      dst[i] = condition[i] ? yes : no;
+    }
+  }
+}
+
 template <class T>
 void select(const bool* condition, ptrdiff_t c_step, const T* x, ptrdiff_t x_step, const T* y, ptrdiff_t y_step, T* dst,
             int64_t n) {
-  if (c_step == 1 && x_step == 1 && y_step == 1) {
-    for (int64_t i = 0; i < n; ++i) {
-      if constexpr (std::is_unsigned_v<T>) {
-        const T mask = static_cast<T>(T(0) - static_cast<T>(condition[i]));  // selects without a branch
-        dst[i] = static_cast<T>((x[i] & mask) | (y[i] & ~mask));
-      } else {
-        dst[i] = condition[i] ? x[i] : y[i];
-      }
-    }
-  } else if (c_step == 0) {
+  if (c_step == 0) {
     const T* from = *condition ? x : y;
-    const ptrdiff_t step = *condition ? x_step : y_step;
-    for (int64_t i = 0; i < n; ++i) dst[i] = from[i * step];
+    if ((*condition ? x_step : y_step) == 0) {
+      std::fill_n(dst, n, *from);
+    } else {
+      std::copy_n(from, n, dst);
+    }
+  } else if (x_step == 0) {
+    y_step == 0 ? select_row<false, false>(condition, x, y, dst, n) : select_row<false, true>(condition, x, y, dst, n);
   } else {
-    for (int64_t i = 0; i < n; ++i) dst[i] = condition[i * c_step] ? x[i * x_step] : y[i * y_step];
+    y_step == 0 ? select_row<true, false>(condition, x, y, dst, n) : select_row<true, true>(condition, x, y, dst, n);
   }
 }
 

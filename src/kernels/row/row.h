@@ -27,7 +27,8 @@ struct RowKernels {
   // The sum of the row; its largest element, NaN if there is one, -inf for none.
   float (*sum)(const float* src, size_t n) noexcept;
   float (*max)(const float* src, size_t n) noexcept;
-  // dst[i] = exp(src[i] - shift); returns the sum of what it wrote. dst may be src. Error of exp: vec_math.h.
+  // dst[i] = exp(src[i] - shift), 0 where that is subnormal; returns the sum of what it wrote. No element is larger
+  // than shift. dst may be src. Error of exp: vec_math.h.
   float (*exp_sum)(const float* src, float* dst, size_t n, float shift) noexcept;
 };
 

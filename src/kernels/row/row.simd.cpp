@@ -1,5 +1,7 @@
 #include "kernels/row/row.h"
 
+#include <utility>
+
 #include "kernels/simd.h"
 #include "kernels/vec_math.h"
 
@@ -11,25 +13,51 @@ constexpr float kInfinity = __builtin_inff();
 
 ONNXRUN_INLINE float larger(float a, float b) noexcept { return a > b || a != a ? a : b; }
 
-template <int Stride>
-ONNXRUN_INLINE void max_rows(float* dst, const float* src, size_t n) noexcept {
-  for (size_t i = 0; i < n; ++i) dst[i] = larger(dst[i], src[i * Stride]);
+// Lane i of the result is src[i * kStride]; reads nothing behind the last one.
+template <int kStride>
+ONNXRUN_INLINE VecF load_strided(const float* src) noexcept {
+  if constexpr (kStride == 1) {
+    return load(src);
+  } else {
+    static_assert(kStride == 2);
+    constexpr int kHalf = static_cast<int>(kLane) / 2;
+    const auto pick = [&]<int... i>(std::integer_sequence<int, i...>) ONNXRUN_INLINE_LAMBDA {
+      return VecF(decltype(VecF::data)(
+          __builtin_shufflevector(load(src).data, load(src + kLane - 1).data, (i < kHalf ? 2 * i : 2 * i + 1)...)));
+    };
+    return pick(std::make_integer_sequence<int, static_cast<int>(kLane)>());
+  }
 }
-template <int Stride>
-ONNXRUN_INLINE void add_rows(float* dst, const float* src, size_t n) noexcept {
-  for (size_t i = 0; i < n; ++i) dst[i] += src[i * Stride];
+
+// dst[i] = f(dst[i], src[i * kStride]) for i < n.
+template <int kStride, class F>
+ONNXRUN_INLINE void combine_strided(float* dst, const float* src, size_t n, const F& f) noexcept {
+  size_t i = 0;
+  for (; i + kLane <= n; i += kLane) store(dst + i, f(load(dst + i), load_strided<kStride>(src + i * kStride)));
+  if (i == n) return;
+  alignas(64) float rest[kLane] = {};
+  for (size_t k = 0; k < n - i; ++k) rest[k] = src[(i + k) * kStride];
+  store_partial(dst + i, f(load_partial(dst + i, n - i), load(rest)), n - i);
+}
+
+template <class F>
+ONNXRUN_INLINE void combine(float* dst, const float* src, ptrdiff_t stride, size_t n, const F& f) noexcept {
+  if (stride == 1) return combine_strided<1>(dst, src, n, f);
+  if (stride == 2) return combine_strided<2>(dst, src, n, f);
+  alignas(64) float row[kLane] = {};
+  for (size_t i = 0; i < n; i += kLane) {
+    const size_t count = n - i < kLane ? n - i : kLane;
+    for (size_t k = 0; k < count; ++k) row[k] = src[static_cast<ptrdiff_t>(i + k) * stride];
+    store_partial(dst + i, f(load_partial(dst + i, count), load(row)), count);
+  }
 }
 
 void max_strided(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept {
-  if (stride == 1) return max_rows<1>(dst, src, n);
-  if (stride == 2) return max_rows<2>(dst, src, n);
-  for (size_t i = 0; i < n; ++i) dst[i] = larger(dst[i], src[static_cast<ptrdiff_t>(i) * stride]);
+  combine(dst, src, stride, n, [](const VecF& x, const VecF& y) ONNXRUN_INLINE_LAMBDA { return max_or_nan(y, x); });
 }
 
 void add_strided(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept {
-  if (stride == 1) return add_rows<1>(dst, src, n);
-  if (stride == 2) return add_rows<2>(dst, src, n);
-  for (size_t i = 0; i < n; ++i) dst[i] += src[static_cast<ptrdiff_t>(i) * stride];
+  combine(dst, src, stride, n, [](const VecF& x, const VecF& y) ONNXRUN_INLINE_LAMBDA { return x + y; });
 }
 
 void max_blocks(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept {
@@ -119,14 +147,14 @@ float exp_sum(const float* src, float* dst, size_t n, float shift) noexcept {
   VecF sums(0);
   size_t i = 0;
   for (; i + kLane <= n; i += kLane) {
-    const VecF value = exp(load(src + i) - VecF(shift));
+    const VecF value = exp_of_negative(load(src + i) - VecF(shift));
     store(dst + i, value);
     sums = sums + value;
   }
   float total = sum_lanes(sums);
   if (i < n) {
     alignas(64) float lanes[kLane];
-    exp(load_partial(src + i, n - i) - VecF(shift)).store_aligned(lanes);
+    exp_of_negative(load_partial(src + i, n - i) - VecF(shift)).store_aligned(lanes);
     for (size_t k = 0; i + k < n; ++k) {
       dst[i + k] = lanes[k];
       total += lanes[k];

@@ -7,6 +7,7 @@
 
 #include "base/dispatch_dtype.h"
 #include "base/packed.h"
+#include "kernels/half/half.h"
 #include "ops/support/convert_text.h"
 
 namespace onnxrun::ops {
@@ -85,7 +86,13 @@ template <class From, class To>
 void convert_row(const void* src, void* dst, int64_t n) {
   const From* from = static_cast<const From*>(src);
   To* to = static_cast<To*>(dst);
-  for (int64_t i = 0; i < n; ++i) to[i] = convert<From, To>(from[i]);
+  if constexpr (std::is_same_v<From, Half> && std::is_same_v<To, float>) {
+    half_kernels().widen(from, to, static_cast<size_t>(n));
+  } else if constexpr (std::is_same_v<From, float> && std::is_same_v<To, Half>) {
+    half_kernels().narrow(from, to, static_cast<size_t>(n));
+  } else {
+    for (int64_t i = 0; i < n; ++i) to[i] = convert<From, To>(from[i]);
+  }
 }
 
 template <class From>

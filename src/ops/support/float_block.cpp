@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/dispatch_dtype.h"
+#include "kernels/half/half.h"
 
 namespace onnxrun::ops {
 
@@ -10,6 +11,9 @@ template <class C>
 void load_floats(DType dtype, const void* src, int64_t at, int64_t n, C* dst) {
   dispatch_dtype<FloatTypes>(dtype, [&]<class T>() {
     const T* from = static_cast<const T*>(src) + at;
+    if constexpr (std::is_same_v<T, Half> && std::is_same_v<C, float>) {
+      return half_kernels().widen(from, dst, static_cast<size_t>(n));
+    }
     for (int64_t i = 0; i < n; ++i) dst[i] = static_cast<C>(from[i]);
   });
 }
@@ -18,6 +22,9 @@ template <class C>
 void store_floats(DType dtype, const C* src, void* dst, int64_t at, int64_t n) {
   dispatch_dtype<FloatTypes>(dtype, [&]<class T>() {
     T* to = static_cast<T*>(dst) + at;
+    if constexpr (std::is_same_v<T, Half> && std::is_same_v<C, float>) {
+      return half_kernels().narrow(src, to, static_cast<size_t>(n));
+    }
     for (int64_t i = 0; i < n; ++i) to[i] = static_cast<T>(src[i]);
   });
 }

@@ -19,6 +19,17 @@ std::pair<int64_t, int64_t> inside(int64_t shift, int64_t stride, int64_t extent
   return {begin, std::clamp(end, begin, std::max(begin, outputs))};
 }
 
+void add_columns(Pooling& pooling) {
+  const WindowAttributes::Geometry& window = pooling.window;
+  const size_t last = pooling.output.size() - 1;
+  const int64_t stride = window.strides[last];
+  for (int64_t column = 0; column < window.kernel[last]; ++column) {
+    const int64_t shift = column * window.dilations[last] - window.pad_begin[last];
+    const auto [begin, end] = inside(shift, stride, pooling.input[last], pooling.output[last]);
+    if (begin < end) pooling.columns.push_back({begin, end, begin * stride + shift, stride});
+  }
+}
+
 void add_taps(Pooling& pooling, int64_t row) {
   const WindowAttributes::Geometry& window = pooling.window;
   const size_t last = pooling.output.size() - 1;
@@ -37,12 +48,12 @@ void add_taps(Pooling& pooling, int64_t row) {
       is_inside = is_inside && index >= 0 && index < pooling.input[axis];
       offset = offset * pooling.input[axis] + index;
     }
-    for (int64_t column = 0; is_inside && column < window.kernel[last]; ++column) {
-      const int64_t stride = window.strides[last];
-      const int64_t shift = column * window.dilations[last] - window.pad_begin[last];
-      const auto [begin, end] = inside(shift, stride, pooling.input[last], pooling.output[last]);
-      if (begin < end) {
-        pooling.all_taps.push_back({begin, end, offset * pooling.input[last] + begin * stride + shift, stride});
+    if (is_inside) {
+      const int64_t first = offset * pooling.input[last];
+      pooling.all_rows.push_back(first);
+      for (Pooling::Tap column : pooling.columns) {
+        column.offset += first;
+        pooling.all_taps.push_back(column);
       }
     }
     size_t axis = last;
@@ -59,7 +70,13 @@ int64_t Pooling::row_count() const { return product({output.begin(), output.end(
 
 std::span<const Pooling::Tap> Pooling::taps(int64_t row) const {
   const auto index = static_cast<size_t>(row);
-  return std::span(all_taps).subspan(row_begin[index], row_begin[index + 1] - row_begin[index]);
+  const size_t begin = row_begin[index] * columns.size(), end = row_begin[index + 1] * columns.size();
+  return std::span(all_taps).subspan(begin, end - begin);
+}
+
+std::span<const int64_t> Pooling::input_rows(int64_t row) const {
+  const auto index = static_cast<size_t>(row);
+  return std::span(all_rows).subspan(row_begin[index], row_begin[index + 1] - row_begin[index]);
 }
 
 std::vector<int64_t> Pooling::tap_counts(size_t axis, bool with_padding) const {
@@ -96,11 +113,12 @@ std::shared_ptr<const Pooling> make_pooling(const WindowAttributes& attributes, 
   pooling->output = std::move(output);
   pooling->window = attributes.geometry(pooling->input.size());
   attributes.resolve_padding(pooling->window, pooling->input);
+  add_columns(*pooling);
   for (int64_t row = 0; row < pooling->row_count(); ++row) {
-    pooling->row_begin.push_back(pooling->all_taps.size());
+    pooling->row_begin.push_back(pooling->all_rows.size());
     add_taps(*pooling, row);
   }
-  pooling->row_begin.push_back(pooling->all_taps.size());
+  pooling->row_begin.push_back(pooling->all_rows.size());
   return pooling;
 }
 

@@ -28,14 +28,20 @@ struct Pooling {
   // The taps of output row `row`.
   std::span<const Tap> taps(int64_t row) const;
 
+  // The same taken apart: the input rows that output row `row` meets, as offsets of their first elements, and the taps
+  // along the columns, whose offsets count from there.
+  std::span<const int64_t> input_rows(int64_t row) const;
+  std::vector<Tap> columns;
+
   // The windows' sizes along one axis: taps inside the input or, with padding, inside the padded input.
   std::vector<int64_t> tap_counts(size_t axis, bool with_padding) const;
 
   // tap_counts of all axes multiplied, for each output of a map.
   std::vector<int64_t> window_sizes(bool with_padding) const;
 
-  std::vector<Tap> all_taps;      // by row
-  std::vector<size_t> row_begin;  // of each row's taps, and behind the last
+  std::vector<Tap> all_taps;  // by row
+  std::vector<int64_t> all_rows;
+  std::vector<size_t> row_begin;  // of each row's input rows, and behind the last
 };
 
 // The pool over the given spatial extents.
