@@ -555,7 +555,7 @@ class TileRun {
 
   // The first panel brings the source in: some tiles further, or the next rows.
   ptrdiff_t source_ahead() const {
-    constexpr size_t kTiles = 4;
+    constexpr size_t kTiles = 2;
     const auto& source = plan_.source;
     return static_cast<ptrdiff_t>(plan_.merged ? kTiles * plan_.groups.front().pixels * plan_.src_block
                                                : source.output_row * source.row_floats * (plan_.paired ? 2 : 1));
