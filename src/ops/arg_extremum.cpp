@@ -1,6 +1,8 @@
 // ArgMax, ArgMin: https://onnx.ai/onnx/operators/onnx__ArgMax.html, versions 1, 11 (negative axis), 12
 // (select_last_index), 13. The first NaN counts as the extremum, as in numpy.
 #include <algorithm>
+#include <limits>
+#include <type_traits>
 
 #include "base/dispatch_dtype.h"
 #include "graph/registry.h"
@@ -50,6 +52,33 @@ void scan_columns(const T* src, int64_t extent, int64_t inner, int64_t width, in
   }
 }
 
+// The same for floats, without a branch.
+template <bool Largest>
+void scan_columns(const float* src, int64_t extent, int64_t inner, int64_t width, int64_t* dst,
+                  const Better<Largest>& better) {
+  float best[kColumns];
+  int32_t at[kColumns] = {};
+  std::copy_n(src, width, best);
+  const auto scan = [&](auto last) {
+    for (int32_t k = 1; k < extent; ++k) {
+      const float* row = src + k * inner;
+      for (int64_t c = 0; c < width; ++c) {
+        const float x = row[c], y = best[c];
+        const bool is_behind = Largest ? (last ? x < y : x <= y) : (last ? x > y : x >= y);  // false for a NaN
+        const bool stays = is_behind | ((y != y) & !(last & (x != x)));
+        best[c] = stays ? y : x;
+        at[c] = stays ? at[c] : k;
+      }
+    }
+  };
+  if (better.last) {
+    scan(std::true_type());
+  } else {
+    scan(std::false_type());
+  }
+  std::copy_n(at, width, dst);
+}
+
 template <bool Largest>
 class ArgExtremum : public Operator {
  public:
@@ -88,7 +117,14 @@ class ArgExtremum : public Operator {
                             continue;
                           }
                         }
-                        scan_columns(src, view.extent, view.inner, std::min(kColumns, view.inner - first), dst, better);
+                        const int64_t count = std::min(kColumns, view.inner - first);
+                        if constexpr (std::is_same_v<T, float>) {
+                          if (view.extent <= std::numeric_limits<int32_t>::max()) {
+                            scan_columns<Largest>(src, view.extent, view.inner, count, dst, better);
+                            continue;
+                          }
+                        }
+                        scan_columns(src, view.extent, view.inner, count, dst, better);
                       }
                     });
     });

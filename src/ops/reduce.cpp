@@ -48,6 +48,9 @@ struct SumReduction {
       total += static_cast<double>(row_kernels().sum(src + i, static_cast<size_t>(std::min(kRun, n - i))));
     }
   }
+  static void add_columns(Total* totals, const float* src, int64_t n) requires std::is_same_v<T, float> {
+    row_kernels().add_widened(totals, src, static_cast<size_t>(n));
+  }
   template <class>
   static T finish(Total total, int64_t /*count*/) {
     return static_cast<T>(total);
@@ -166,6 +169,9 @@ struct MaxReduction {
   static void merge(Total& total, Total other) { total = other > total || other != other ? other : total; }
   static void add_row(Total& total, const float* src, int64_t n) requires std::is_same_v<T, float> {
     merge(total, row_kernels().max(src, static_cast<size_t>(n)));
+  }
+  static void add_columns(Total* totals, const float* src, int64_t n) requires std::is_same_v<T, float> {
+    row_kernels().max_strided(totals, src, 1, static_cast<size_t>(n));
   }
   template <class>
   static T finish(Total total, int64_t /*count*/) {

@@ -40,6 +40,39 @@ void row_f32(const float* src, float* dst, float* scratch, size_t n) {
   }
 }
 
+// `width` columns side by side, `inner` apart from one element to the next; scratch: 4 * width floats. src and dst may
+// be the same.
+template <class F>
+void columns_f32(const float* src, float* dst, int64_t n, int64_t inner, size_t width, float* scratch) {
+  const RowKernels& rows = row_kernels();
+  float* largest = scratch;
+  float* sums = scratch + width;
+  float* scale = scratch + 2 * width;
+  float* shift = scratch + 3 * width;
+  std::copy_n(src, width, largest);
+  for (int64_t k = 1; k < n; ++k) rows.max_strided(largest, src + k * inner, 1, width);
+  std::fill_n(sums, width, 0.0F);
+  for (int64_t k = 0; k < n; ++k) {
+    float* target = std::is_same_v<F, Plain> ? dst + k * inner : scale;
+    rows.exp_sum_each(src + k * inner, target, width, largest, sums);
+  }
+  if constexpr (std::is_same_v<F, Plain>) {
+    for (size_t c = 0; c < width; ++c) scale[c] = 1.0F / sums[c];
+    std::fill_n(shift, width, 0.0F);
+    for (int64_t k = 0; k < n; ++k) rows.scale_shift_each(dst + k * inner, dst + k * inner, width, scale, shift);
+  } else {
+    std::fill_n(scale, width, 1.0F);
+    for (size_t c = 0; c < width; ++c) {
+      largest[c] = -largest[c];
+      shift[c] = -std::log(sums[c]);
+    }
+    for (int64_t k = 0; k < n; ++k) {
+      rows.scale_shift_each(src + k * inner, dst + k * inner, width, scale, largest);
+      rows.scale_shift_each(dst + k * inner, dst + k * inner, width, scale, shift);
+    }
+  }
+}
+
 template <class F>
 void row_f64(const double* src, double* dst, int64_t n, int64_t stride) {
   double largest = -std::numeric_limits<double>::infinity();
@@ -81,7 +114,24 @@ class Softmax : public Operator {
                     });
       return;
     }
-    // Rows that do not lie in one piece, and 16-bit ones, go through two buffers.
+    context.flush_denormals();
+    if (x.dtype == DType::float32 && inner > 1 && n > 0) {
+      constexpr int64_t kColumns = 64;
+      const int64_t pieces = (inner + kColumns - 1) / kColumns;
+      context.scratch(4 * kColumns * sizeof(float));
+      context.range(outer * pieces, static_cast<double>(n * std::min(inner, kColumns)) * 1.5 + 10,
+                    [=](const TileContext& tile, int64_t begin, int64_t stop) {
+                      for (int64_t i = begin; i < stop; ++i) {
+                        const int64_t first = i % pieces * kColumns;
+                        const int64_t offset = i / pieces * n * inner + first;
+                        columns_f32<F>(tile.input<float>(0) + offset, tile.output<float>(0) + offset, n, inner,
+                                       static_cast<size_t>(std::min(kColumns, inner - first)),
+                                       reinterpret_cast<float*>(tile.scratch));
+                      }
+                    });
+      return;
+    }
+    // LogSoftmax and 16-bit types need buffers.
     const auto count = static_cast<size_t>(n);
     context.scratch(2 * count * sizeof(float));
     context.range(outer * inner, static_cast<double>(n) * 1.5 + 10,
@@ -93,15 +143,15 @@ class Softmax : public Operator {
                         const T* src = tile.input<T>(0) + offset;
                         T* dst = tile.output<T>(0) + offset;
                         if constexpr (std::is_same_v<T, float>) {
-                          if (inner == 1) return row_f32<F>(src, dst, buffer, count);
+                          row_f32<F>(src, dst, buffer, count);
+                        } else {
+                          for (int64_t k = 0; k < n; ++k) buffer[k] = static_cast<float>(src[k * inner]);
+                          row_f32<F>(buffer, buffer, buffer + count, count);
+                          for (int64_t k = 0; k < n; ++k) dst[k * inner] = static_cast<T>(buffer[k]);
                         }
-                        for (int64_t k = 0; k < n; ++k) buffer[k] = static_cast<float>(src[k * inner]);
-                        row_f32<F>(buffer, buffer, buffer + count, count);
-                        for (int64_t k = 0; k < n; ++k) dst[k * inner] = static_cast<T>(buffer[k]);
                       });
                     }
                   });
-    context.flush_denormals();
   }
 
  private:

@@ -149,5 +149,39 @@ TEST_P(RowTest, ExponentialsAndTheirSum) {
   }
 }
 
+TEST_P(RowTest, AddsExponentialsOfColumns) {
+  for (size_t n = 0; n < 70; ++n) {
+    auto src = row(n, 3);
+    auto shift = src, sums = row(n, 1);
+    for (size_t i = 0; i < n; ++i) shift[i] += static_cast<float>(i % 3) * 50;  // some results vanish
+    if (n > 2) src[1] = -kInfinity, src[2] = kNan;
+    const auto before = sums;
+    std::vector<float> dst(n + 1, kGuard);
+    row_kernels().exp_sum_each(src.data(), dst.data(), n, shift.data(), sums.data());
+    for (size_t i = 0; i < n; ++i) {
+      const double exact = std::exp(static_cast<double>(src[i] - shift[i]));
+      const double want = exact < 1.2e-38 ? 0 : exact;
+      if (std::isnan(want)) {
+        EXPECT_TRUE(std::isnan(dst[i]) && std::isnan(sums[i]));
+        continue;
+      }
+      EXPECT_NEAR(dst[i], want, 1.2e-7 * want) << n << " " << i;
+      EXPECT_NEAR(sums[i], static_cast<double>(before[i]) + want, 1e-6) << n << " " << i;
+    }
+    EXPECT_EQ(dst[n], kGuard);
+    EXPECT_EQ(sums[n], kGuard);
+  }
+}
+
+TEST_P(RowTest, AddsInDouble) {
+  for (size_t n = 0; n < 40; ++n) {
+    const auto src = row(n, 3);
+    std::vector<double> sums(n + 1, 1e9);
+    row_kernels().add_widened(sums.data(), src.data(), n);
+    for (size_t i = 0; i < n; ++i) EXPECT_EQ(sums[i], 1e9 + static_cast<double>(src[i]));
+    EXPECT_EQ(sums[n], 1e9);
+  }
+}
+
 }  // namespace
 }  // namespace onnxrun::testing

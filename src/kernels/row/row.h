@@ -13,6 +13,8 @@ struct RowKernels {
   // The same for vectors, as in channel-blocked maps: vector i of dst with vector i * stride of src, i < n.
   void (*max_blocks)(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept;
   void (*add_blocks)(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept;
+  // dst[i] += src[i], in double.
+  void (*add_widened)(double* dst, const float* src, size_t n) noexcept;
   // One vector: the sum of n of them; the largest, NaN if there is one, -inf for none.
   void (*sum_of_blocks)(const float* src, float* dst, size_t n) noexcept;
   void (*max_of_blocks)(const float* src, float* dst, size_t n) noexcept;
@@ -30,6 +32,8 @@ struct RowKernels {
   // dst[i] = exp(src[i] - shift), 0 where that is subnormal; returns the sum of what it wrote. No element is larger
   // than shift. dst may be src. Error of exp: vec_math.h.
   float (*exp_sum)(const float* src, float* dst, size_t n, float shift) noexcept;
+  // The same with a shift for each element; what it wrote is added to sums.
+  void (*exp_sum_each)(const float* src, float* dst, size_t n, const float* shift, float* sums) noexcept;
 };
 
 const RowKernels& row_kernels();

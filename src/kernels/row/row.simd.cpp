@@ -70,6 +70,10 @@ void add_blocks(float* dst, const float* src, ptrdiff_t stride, size_t n) noexce
   for (; n != 0; --n, dst += kLane, src += stride * static_cast<ptrdiff_t>(kLane)) store(dst, load(dst) + load(src));
 }
 
+void add_widened(double* dst, const float* src, size_t n) noexcept {
+  for (size_t i = 0; i < n; ++i) dst[i] += static_cast<double>(src[i]);
+}
+
 void sum_of_blocks(const float* src, float* dst, size_t n) noexcept {
   VecF sums[4] = {VecF(0), VecF(0), VecF(0), VecF(0)};
   for (; n >= 4; n -= 4, src += 4 * kLane) {
@@ -163,11 +167,26 @@ float exp_sum(const float* src, float* dst, size_t n, float shift) noexcept {
   return total;
 }
 
+void exp_sum_each(const float* src, float* dst, size_t n, const float* shift, float* sums) noexcept {
+  size_t i = 0;
+  for (; i + kLane <= n; i += kLane) {
+    const VecF value = exp_of_negative(load(src + i) - load(shift + i));
+    store(dst + i, value);
+    store(sums + i, load(sums + i) + value);
+  }
+  if (i == n) return;
+  const size_t left = n - i;
+  const VecF value = exp_of_negative(load_partial(src + i, left) - load_partial(shift + i, left));
+  store_partial(dst + i, value, left);
+  store_partial(sums + i, load_partial(sums + i, left) + value, left);
+}
+
 }  // namespace
 
 extern const RowKernels kRowKernels;
-constexpr RowKernels kRowKernels = {
-    max_strided, add_strided,      max_blocks,         add_blocks, sum_of_blocks, max_of_blocks, square_sum_of_blocks,
-    scale_shift, scale_shift_each, scale_shift_blocks, sum,        max,           exp_sum};
+constexpr RowKernels kRowKernels = {max_strided, add_strided,      max_blocks,         add_blocks,
+                                    add_widened, sum_of_blocks,    max_of_blocks,      square_sum_of_blocks,
+                                    scale_shift, scale_shift_each, scale_shift_blocks, sum,
+                                    max,         exp_sum,          exp_sum_each};
 
 }  // namespace onnxrun::ONNXRUN_SIMD_NAMESPACE

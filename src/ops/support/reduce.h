@@ -57,7 +57,8 @@ void reduce_row(void* data, const void* elements, int64_t n) {
 }
 
 // The kernel of a Reduction of elements T: Total start(), void add(Total&, T), void merge(Total&, Total), T
-// finish(Total, count), and void add_row(Total&, const T*, n) where it has a faster one.
+// finish(Total, count), and void add_row(Total&, const T*, n) and add_columns(Total*, const T*, n) where it has faster
+// ones.
 template <class Reduction, class T>
 ReduceKernel make_reduce_kernel() {
   using Total = typename Reduction::Total;
@@ -70,6 +71,9 @@ ReduceKernel make_reduce_kernel() {
   kernel.add_columns = [](void* data, const void* elements, ptrdiff_t step, int64_t n) {
     auto* totals = static_cast<Total*>(data);
     const auto* src = static_cast<const T*>(elements);
+    if constexpr (requires { Reduction::add_columns(totals, src, n); }) {
+      if (step == 1) return Reduction::add_columns(totals, src, n);
+    }
     if (step == 1) {
       for (int64_t j = 0; j < n; ++j) Reduction::add(totals[j], src[j]);
     } else {
