@@ -6,8 +6,8 @@
 
 #include "base/dispatch_dtype.h"
 #include "graph/registry.h"
-#include "kernels/row/row.h"
 #include "ops/support/axis_view.h"
+#include "ops/support/find_largest.h"
 #include "ops/support/shape_rules.h"
 
 namespace onnxrun {
@@ -26,15 +26,6 @@ struct Better {
     return Largest ? candidate > best || (last && candidate == best) : candidate < best || (last && candidate == best);
   }
 };
-
-// The position of the largest float of a row, found again once it is known.
-int64_t find_largest(const float* src, int64_t n, bool last) {
-  const float largest = row_kernels().max(src, static_cast<size_t>(n));
-  const auto is_it = [&](int64_t i) { return src[i] == largest || (largest != largest && src[i] != src[i]); };
-  int64_t i = last ? n - 1 : 0;
-  while (!is_it(i)) i += last ? -1 : 1;
-  return i;
-}
 
 // Positions for `width` neighbouring columns of [extent, inner].
 template <class T, class B>
@@ -113,7 +104,7 @@ class ArgExtremum : public Operator {
                         int64_t* dst = tile.output<int64_t>(0) + outer * view.inner + first;
                         if constexpr (Largest && std::is_same_v<T, float>) {
                           if (view.inner == 1) {
-                            *dst = find_largest(src, view.extent, better.last);
+                            *dst = ops::find_largest(src, view.extent, better.last);
                             continue;
                           }
                         }

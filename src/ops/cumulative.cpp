@@ -23,13 +23,20 @@ void accumulate(const T* src, T* dst, int64_t extent, int64_t inner, int64_t wid
   using Total = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;
   Total totals[kColumns];
   std::fill_n(totals, width, std::is_same_v<F, std::plus<>> ? Total(0) : Total(1));
-  for (int64_t step = 0; step < extent; ++step) {
-    const int64_t offset = (direction.reverse ? extent - 1 - step : step) * inner;
-    for (int64_t c = 0; c < width; ++c) {
-      const Total before = totals[c];
-      totals[c] = F()(before, static_cast<Total>(src[offset + c]));
-      dst[offset + c] = static_cast<T>(direction.exclusive ? before : totals[c]);
+  const auto scan = [&](auto exclusive) {
+    for (int64_t step = 0; step < extent; ++step) {
+      const int64_t offset = (direction.reverse ? extent - 1 - step : step) * inner;
+      for (int64_t c = 0; c < width; ++c) {
+        const Total before = totals[c];
+        totals[c] = F()(before, static_cast<Total>(src[offset + c]));
+        dst[offset + c] = static_cast<T>(exclusive ? before : totals[c]);
+      }
     }
+  };
+  if (direction.exclusive) {
+    scan(std::true_type());
+  } else {
+    scan(std::false_type());
   }
 }
 

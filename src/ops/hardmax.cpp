@@ -1,11 +1,13 @@
 // Hardmax: https://onnx.ai/onnx/operators/onnx__Hardmax.html, versions 1, 11 (over all axes from `axis` on), 13 (along
 // `axis`). One at the first largest element, zero elsewhere; the first NaN counts as the largest, as in ArgMax.
 #include <algorithm>
+#include <type_traits>
 
 #include "base/dispatch_dtype.h"
 #include "graph/registry.h"
 #include "ops/support/axis_view.h"
 #include "ops/support/elementwise.h"
+#include "ops/support/find_largest.h"
 #include "ops/support/shape_rules.h"
 
 namespace onnxrun {
@@ -43,6 +45,12 @@ class Hardmax : public Operator {
                         const T* src = tile.input<T>(0) + outer * view.extent * view.inner;
                         T* dst = tile.output<T>(0) + outer * view.extent * view.inner;
                         std::fill_n(dst, view.extent * view.inner, T(0));
+                        if constexpr (std::is_same_v<T, float>) {
+                          if (view.inner == 1) {
+                            dst[ops::find_largest(src, view.extent, false)] = 1;
+                            continue;
+                          }
+                        }
                         for (int64_t inner = 0; inner < view.inner; ++inner) {
                           dst[first_largest(src + inner, view.inner, view.extent) * view.inner + inner] = T(1);
                         }
