@@ -492,5 +492,50 @@ TEST(Passes, ConvolutionsQuantizeWhatTheyStore) {
   expect_same_results(builder, {whole_numbers({1, 32, 9, 9}), random_floats({1, 32, 9, 9}, 2)});
 }
 
+// The elements as a 16-bit float type; they are small whole numbers.
+Tensor narrowed(DType dtype, const Tensor& tensor) {
+  ModelBuilder builder;
+  builder.main.constant("x", tensor).node("Cast", {"x"}, {"y"}, {{"to", static_cast<int64_t>(dtype)}}).output("y");
+  return Session(builder.model()).run(std::vector<Value>{})[0].tensor();
+}
+
+// What leaves for a graph output, or for a node that stays, is of its type; the rest is computed in float32.
+TEST(Passes, SixteenBitFloatsAreComputedInFloat32) {
+  for (const DType dtype : {DType::float16, DType::bfloat16}) {
+    SCOPED_TRACE(dtype_name(dtype));
+    ModelBuilder builder;
+    builder.opset = 26;
+    builder.main.input("x", dtype, {"1", "8", "5", "5"})
+        .constant("w", narrowed(dtype, whole_numbers({8, 8, 1, 1})))
+        .constant("two", narrowed(dtype, floats({}, {2})));
+    builder.main.node("Conv", {"x", "w"}, {"c"}).node("Relu", {"c"}, {"r"}).output("r");
+    builder.main.node("Mul", {"r", "two"}, {"m"}).node("Shape", {"m"}, {"s"}).output("s");
+    builder.main.node("Cast", {"m"}, {"f"}, {{"to", static_cast<int64_t>(DType::float32)}}).output("f");
+    builder.main.node("BitCast", {"r"}, {"b"}, {{"to", static_cast<int64_t>(DType::int16)}}).output("b");
+    builder.main.node("MaxPool", {"m"}, {"y"}, {{"kernel_shape", std::vector<int64_t>{2, 2}}}).output("y");
+    const Session session = checked_session(builder);
+    EXPECT_EQ(changes(session, "widen_floats"), 6);
+    EXPECT_EQ(session.outputs()[0].type.to_string(), std::string(dtype_name(dtype)) + "[1,8,5,5]");
+    SessionOptions plain, strict;
+    plain.opt_level = 0;
+    strict.precision = Precision::strict;
+    const std::vector<Value> inputs = {narrowed(dtype, whole_numbers({1, 8, 5, 5}))};
+    const auto got = session.run(inputs), expected = Session(builder.model(), plain).run(inputs);
+    for (size_t j = 0; j < got.size(); ++j) {
+      const Tensor &a = got[j].tensor(), &b = expected[j].tensor();
+      ASSERT_EQ(a.dtype(), b.dtype());
+      EXPECT_EQ(std::memcmp(a.data(), b.data(), b.bytes()), 0) << "output " << j;
+    }
+    EXPECT_EQ(changes(Session(builder.model(), strict), "widen_floats"), 0);
+  }
+}
+
+TEST(Passes, SixteenBitFloatsThatAreOnlyMovedStay) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float16, {"4", "4"}).node("Transpose", {"x"}, {"t"}).node("Relu", {"t"}, {"y"});
+  builder.main.output("y");
+  EXPECT_EQ(changes(checked_session(builder), "widen_floats"), 0);
+}
+
 }  // namespace
 }  // namespace onnxrun

@@ -18,6 +18,8 @@ struct PassContext {
   std::function<std::vector<Value>(const Graph&, const Node&)> evaluate;
   // Channels side by side in channel-blocked maps; 0: there are none.
   int64_t channel_block = 0;
+  // Whether results of 16-bit float operators may be more exact than these types are.
+  bool widen_floats = false;
 };
 
 // A named change of a graph that keeps what it computes. Runs on the main graph and on each subgraph.
@@ -29,6 +31,7 @@ struct Pass {
 };
 
 int remove_dead_nodes(Graph& graph, const PassContext& context);
+int widen_floats(Graph& graph, const PassContext& context);
 int fold_constants(Graph& graph, const PassContext& context);
 int inline_constant_if(Graph& graph, const PassContext& context);
 int remove_no_ops(Graph& graph, const PassContext& context);
