@@ -51,12 +51,11 @@ class BlockedConv : public Operator {
     const ConvShape shape =
         convolution_.kernel_shape(plain_input_ ? x : ops::plain_shape(x, w[1] * convolution_.group()), w);
     context.flush_denormals();
-    if (plain_output_) {
-      plan_direct(context, shape);
-    } else if (!plain_input_ && has_narrow_groups(shape)) {
+    const bool is_blocked = !plain_input_ && !plain_output_;
+    const bool is_strict = context.options().precision == Precision::strict;
+    if (is_blocked && has_narrow_groups(shape)) {
       plan_grouped(context, shape);
-    } else if (const size_t m = plain_input_ ? 0 : winograd_tile(shape);
-               m > 0 && context.options().precision != Precision::strict) {
+    } else if (const size_t m = is_blocked && !is_strict ? winograd_tile(shape) : 0; m > 0) {
       plan_winograd(context, shape, m);
     } else {
       plan_direct(context, shape);

@@ -95,11 +95,10 @@ void plan_kernel(BlockedConvPlan& plan) {
 // Nearly equal tiles of at most `most`.
 Groups cut(size_t length, size_t most) {
   const size_t count = ceil_div(length, most);
-  const auto pixels = static_cast<uint32_t>(length / count);
-  const auto wider = static_cast<uint32_t>(length % count);
+  const size_t wider = length % count;
   Groups groups;
-  if (wider > 0) groups.push_back({pixels + 1, wider});
-  groups.push_back({pixels, static_cast<uint32_t>(count) - wider});
+  if (wider > 0) groups.push_back({length / count + 1, wider});
+  groups.push_back({length / count, count - wider});
   return groups;
 }
 
@@ -117,7 +116,7 @@ size_t tile_count(const Groups& groups) {
 
 double row_cycles(const Groups& groups, size_t rows) {
   double sum = 0;
-  for (const auto& [pixels, tiles] : groups) sum += tiles * tile_cycles(rows, pixels);
+  for (const auto& [pixels, tiles] : groups) sum += static_cast<double>(tiles) * tile_cycles(rows, pixels);
   return sum;
 }
 
@@ -149,7 +148,7 @@ double row_cycles_inside(const ConvShape& s, const Groups& groups, size_t rows) 
   for (const auto& [pixels, tiles] : groups) {
     const size_t end = column + pixels * tiles;
     for (size_t tap = 0; tap < s.kernel[2]; ++tap) {
-      if (reads_input(s, 2, column, end - 1, tap)) sum += tiles * tile_cycles(rows, pixels);
+      if (reads_input(s, 2, column, end - 1, tap)) sum += static_cast<double>(tiles) * tile_cycles(rows, pixels);
     }
     column = end;
   }

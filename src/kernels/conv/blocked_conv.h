@@ -77,8 +77,8 @@ struct BlockedConvPlan {
   size_t row_length = 0;
   size_t row_count = 0;
   struct TileGroup {
-    uint32_t pixels;  // of each tile
-    uint32_t tiles;   // side by side
+    size_t pixels;  // of each tile
+    size_t tiles;   // side by side
   };
   std::vector<TileGroup> groups, last_groups;  // along a row, and along the last one
   size_t row_tile = 0, row_tiles = 0;
