@@ -44,6 +44,8 @@ struct BlockedConvPlan {
   std::vector<size_t> used_taps;
 
   // For the implementation.
+  static constexpr size_t kVectors = 2;  // output blocks of a panel of blocked output
+  static constexpr size_t kMaxSkippedTaps = 64;
   enum class Copy : uint8_t { none, scratch, shared };
 
   const BlockedTileKernels* kernels = nullptr;
@@ -81,10 +83,17 @@ struct BlockedConvPlan {
     size_t tiles;   // side by side
   };
   std::vector<TileGroup> groups, last_groups;  // along a row, and along the last one
+  size_t tiles_of_row = 0;
   size_t row_tile = 0, row_tiles = 0;
   size_t panel_tile = 0, panel_tiles = 0;
   size_t stretch = 0;  // channel blocks that are summed for all rows of a tile before the next ones: what these
                        // read stays in the first and second level cache
+
+  // Rows of the source that `count` rows of the output read.
+  size_t source_rows(size_t count) const {
+    const size_t reach = (count - 1) * shape.stride[1] + (shape.kernel[1] - 1) * shape.dilation[1] + 1;
+    return shape.kernel[1] == 1 ? count : reach;
+  }
 };
 
 // Whether the shape can be computed so: groups must fill whole blocks.

@@ -20,6 +20,13 @@ namespace conv_detail {
 inline constexpr size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
 inline constexpr size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
+// Whether a tap reads the input, not its padding, for some of the outputs first to last along an axis.
+inline bool reads_input(const ConvShape& s, int axis, size_t first, size_t last, size_t tap) {
+  const size_t from = first * s.stride[axis] + tap * s.dilation[axis];
+  const size_t to = last * s.stride[axis] + tap * s.dilation[axis];
+  return to >= s.pad_begin[axis] && from < s.pad_begin[axis] + s.input[axis];
+}
+
 }  // namespace conv_detail
 
 // Rows of a depthwise convolution's padded input. A row is split by the remainder of x modulo the stride, so that what
