@@ -244,9 +244,9 @@ class TileRun {
 
   // How many of so many tiles are next: the last ones of a panel bring in the next panel, evenly.
   size_t begin_tiles(size_t count) {
-    const bool bring = tiles_left_ <= kPrefetchingTiles;
-    if (!bring) count = std::min(count, tiles_left_ - kPrefetchingTiles);
-    if (bring) {
+    if (tiles_left_ > kPrefetchingTiles) {
+      count = std::min(count, tiles_left_ - kPrefetchingTiles);
+    } else {
       tile_.prefetch = next_panel_;
       tile_.prefetch_step = next_step_;
       next_panel_ += next_step_ * stretch_k_ * static_cast<ptrdiff_t>(count);
@@ -293,10 +293,6 @@ class TileRun {
   size_t tiles_left_ = 0;
   std::array<BlockedTap, BlockedConvPlan::kMaxSkippedTaps> kept_;
 };
-
-}  // namespace
-
-namespace {
 
 // [output][channel][tap] becomes [channel block][tap][output][channel of the block], zeros behind the last channel.
 void pack_dot_weights(const BlockedConvPlan& plan, const float* weights, float* dst) {

@@ -4,8 +4,7 @@
 #include <array>
 #include <functional>
 
-#include "base/dispatch_dtype.h"
-#include "kernels/half/half.h"
+#include "ops/support/float_block.h"
 #include "ops/support/strided_loop.h"
 
 namespace onnxrun::ops {
@@ -88,19 +87,11 @@ void plan_repeated(PlanContext& context, const std::array<size_t, 2>& inputs, si
 }  // namespace
 
 void widen(DType dtype, const void* src, float* dst, size_t n) {
-  if (dtype == DType::float16) {
-    half_kernels().widen(static_cast<const Half*>(src), dst, n);
-  } else {
-    std::copy_n(static_cast<const BFloat16*>(src), n, dst);
-  }
+  load_floats(dtype, src, 0, static_cast<int64_t>(n), dst);
 }
 
 void narrow(DType dtype, const float* src, void* dst, size_t n) {
-  if (dtype == DType::float16) {
-    half_kernels().narrow(src, static_cast<Half*>(dst), n);
-  } else {
-    std::copy_n(src, n, static_cast<BFloat16*>(dst));
-  }
+  store_floats(dtype, src, dst, 0, static_cast<int64_t>(n));
 }
 
 void infer_same(InferContext& context) { context.set_type(0, context.type(0)); }
