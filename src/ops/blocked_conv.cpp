@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <functional>
 
+#include "base/checked.h"
 #include "graph/registry.h"
 #include "kernels/conv/blocked_grouped.h"
 #include "kernels/conv/winograd.h"
 #include "ops/support/channel_blocks.h"
 #include "ops/support/conv_shape.h"
 #include "ops/support/fused_steps.h"
+#include "ops/support/split_product.h"
 
 namespace onnxrun {
 namespace {
@@ -24,6 +26,41 @@ double multiplies(const ConvShape& s) {
   double product = static_cast<double>(s.batch * s.out_channels) * static_cast<double>(group_in);
   for (int axis = 0; axis < 3; ++axis) product *= static_cast<double>(conv_output_extent(s, axis) * s.kernel[axis]);
   return product;
+}
+
+// Of a convolution with one tap.
+SplitMaps split_maps(const ConvShape& s) {
+  const size_t block = channel_block();
+  const auto floats = [&](size_t positions) { return static_cast<ptrdiff_t>(positions * block); };
+  const auto [depth, rows, columns] = s.input;
+  SplitMaps maps;
+  maps.block = block;
+  maps.extents[0] = conv_output_extent(s, 1);
+  maps.extents[1] = conv_output_extent(s, 2);
+  maps.positions = conv_output_extent(s, 0) * maps.extents[0] * maps.extents[1];
+  maps.a_block_step = floats(depth * rows * columns);
+  maps.a_steps[0] = maps.a_block_step * static_cast<ptrdiff_t>(ceil_div(s.in_channels, block));
+  maps.a_steps[1] = floats(rows * columns * s.stride[0]);
+  maps.a_steps[2] = floats(columns * s.stride[1]);
+  maps.a_steps[3] = floats(s.stride[2]);
+  maps.c_image_step = floats(maps.positions * ceil_div(s.out_channels, block));
+  if (maps.positions == depth * rows * columns) {  // one line
+    maps.extents[0] = 1;
+    maps.extents[1] = maps.positions;
+  }
+  return maps;
+}
+
+// The kernels of a matrix unit where they compute such a convolution between blocked maps, and pay.
+const SplitGemmKernels* split_kernels(const PlanContext& context, const ConvShape& s) {
+  bool is_pointwise = s.group == 1 && s.in_channels <= kMaxSplitMapsDepth;
+  size_t positions = s.batch;
+  for (int axis = 0; axis < 3; ++axis) {
+    is_pointwise = is_pointwise && s.kernel[axis] == 1 && s.pad_begin[axis] == 0 && s.pad_end[axis] == 0;
+    positions *= conv_output_extent(s, axis);
+  }
+  const bool fits = static_cast<size_t>(gemm_kernels().nr) % channel_block() == 0;
+  return is_pointwise && fits ? ops::split_product_kernels(context, positions, s.out_channels, s.in_channels) : nullptr;
 }
 
 class BlockedConv : public Operator {
@@ -57,6 +94,8 @@ class BlockedConv : public Operator {
       plan_grouped(context, shape);
     } else if (const size_t m = is_blocked && !is_strict ? winograd_tile(shape) : 0; m > 0) {
       plan_winograd(context, shape, m);
+    } else if (const SplitGemmKernels* split = is_blocked ? split_kernels(context, shape) : nullptr) {
+      plan_split(context, shape, *split);
     } else {
       plan_direct(context, shape);
     }
@@ -106,6 +145,33 @@ class BlockedConv : public Operator {
     });
     const char* name = plain_input_ ? "direct from plain" : plain_output_ ? "direct to plain" : "direct";
     context.implementation(name + ops::describe(fused_));
+  }
+
+  // As a matrix product of positions and channels, on a matrix unit.
+  void plan_split(PlanContext& context, const ConvShape& shape, const SplitGemmKernels& split) const {
+    const GemmKernels& dense = gemm_kernels();
+    const SplitMaps maps = split_maps(shape);
+    const size_t m = shape.batch * maps.positions, n = shape.out_channels, k = shape.in_channels;
+    const auto pack = [=, &dense](const Tensor& weights, std::byte* dst, size_t begin, size_t end) {
+      dense.pack_b(static_cast<const float*>(weights.data()), 1, static_cast<ptrdiff_t>(k), k, n, begin, end,
+                   reinterpret_cast<float*>(dst));
+    };
+    const auto* weights = reinterpret_cast<const float*>(
+        context.packed_later(1, "pointwise", dense.packed_b_size(k, n) * sizeof(float), {dense.panel_count(n), pack}));
+    const SplitGemmPlan plan = plan_split_gemm(m, n, k, dense.nr);
+    context.share(plan.shared_bytes);
+    const auto find_split = [=, &dense, find = find_args(context, weights),
+                             epilogue_row = epilogue_row_f32()](const TileContext& tile) {
+      const BlockedConvArgs conv = find(tile);
+      SplitGemmArgs args;
+      args.gemm = {m, n, k, conv.src, 0, 1, conv.packed_weights, conv.dst, 0, conv.epilogue};
+      args.dense = &dense;
+      args.epilogue_row = epilogue_row;
+      args.maps = maps;
+      return args;
+    };
+    ops::add_split_product(context, split, plan, m, n, k, 0, find_split);
+    context.implementation("bf16x3 direct" + ops::describe(fused_));
   }
 
   void plan_winograd(PlanContext& context, const ConvShape& shape, size_t m) const {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -93,7 +94,7 @@ struct Problem {
     const Buffer<std::byte> shared(plan.shared_bytes);
     for (size_t row = 0; row < m; row += plan.chunk_rows) {
       const SplitGemmArgs args = {
-          gemm, dense, epilogue_row_f32(), row, std::min(m, row + plan.chunk_rows), plan.parts(shared.get())};
+          gemm, dense, epilogue_row_f32(), row, std::min(m, row + plan.chunk_rows), plan.parts(shared.get()), {}};
       const size_t rows = args.row_end - row;
       const size_t items = (rows + kSplitRows - 1) / kSplitRows * args.depths();
       kernels.split(args, items / 3, items);
@@ -347,7 +348,7 @@ TEST_F(SplitGemm, ResidualMayBeTheOutput) {
   problem.gemm.epilogue.residual = problem.c.data();
   const SplitGemmPlan plan = plan_split_gemm(37, 61, 40, 48);
   const Buffer<std::byte> shared(plan.shared_bytes), scratch(plan.scratch_bytes);
-  const SplitGemmArgs args = {problem.gemm, problem.dense, epilogue_row_f32(), 0, 37, plan.parts(shared.get())};
+  const SplitGemmArgs args = {problem.gemm, problem.dense, epilogue_row_f32(), 0, 37, plan.parts(shared.get()), {}};
   kEmulatedSplitGemm.split(args, 0, 4);
   kEmulatedSplitGemm.run(args, 0, 37, 0, 2, scratch.get());
   EXPECT_EQ(std::memcmp(problem.c.data(), expected.data(), expected.size() * sizeof(float)), 0);
@@ -409,6 +410,130 @@ TEST_F(SplitGemm, ResultsDoNotDependOnTheTiling) {
       }
     }
   }
+}
+
+// A convolution with one tap on channel-blocked maps, the last lanes of which hold NaN.
+struct MapsProblem {
+  size_t images, channels, outputs, block;
+  size_t input[3], stride[3], output[3];
+  std::vector<float> x, weights, bias, residual, y;
+  const GemmKernels* dense = &kPlain<48>;
+
+  MapsProblem(std::array<size_t, 4> extents, std::array<size_t, 3> in, std::array<size_t, 3> step, Random& random)
+      : images(extents[0]), channels(extents[1]), outputs(extents[2]), block(extents[3]) {
+    for (int i = 0; i < 3; ++i) input[i] = in[i], stride[i] = step[i], output[i] = (in[i] - 1) / step[i] + 1;
+    x = blocked(random.floats(images * channels * in_positions()), channels, in_positions());
+    weights = random.floats(outputs * channels);
+    bias = random.floats(outputs);
+    residual = blocked(random.floats(images * outputs * out_positions()), outputs, out_positions());
+  }
+  size_t in_positions() const { return input[0] * input[1] * input[2]; }
+  size_t out_positions() const { return output[0] * output[1] * output[2]; }
+  size_t place(size_t image, size_t channel, size_t position, size_t count, size_t positions) const {
+    const size_t blocks = (count + block - 1) / block;
+    return ((image * blocks + channel / block) * positions + position) * block + channel % block;
+  }
+  std::vector<float> blocked(const std::vector<float>& plain, size_t count, size_t positions) const {
+    std::vector<float> maps(images * ((count + block - 1) / block) * block * positions, kNan);
+    for (size_t i = 0; i < plain.size(); ++i) {
+      maps[place(i / positions / count, i / positions % count, i % positions, count, positions)] = plain[i];
+    }
+    return maps;
+  }
+
+  void run(const std::vector<EpilogueStep>& steps) {
+    const size_t m = images * out_positions();
+    Buffer<float> packed(dense->packed_b_size(channels, outputs));
+    dense->pack_b(weights.data(), 1, static_cast<ptrdiff_t>(channels), channels, outputs, 0,
+                  dense->panel_count(outputs), packed.get());
+    y.assign(residual.size(), 7.0f);
+    const SplitGemmPlan plan = plan_split_gemm(m, outputs, channels, dense->nr);
+    const Buffer<std::byte> shared(plan.shared_bytes);
+    SplitGemmArgs args;
+    args.gemm = {m, outputs, channels, x.data(), 0, 1, packed.get(), y.data(), 0, {bias.data(), residual.data()}};
+    args.gemm.epilogue.steps = steps.data();
+    args.gemm.epilogue.step_count = static_cast<int>(steps.size());
+    args.dense = dense;
+    args.epilogue_row = epilogue_row_f32();
+    args.a = plan.parts(shared.get());
+    const auto floats = [&](size_t positions) { return static_cast<ptrdiff_t>(positions * block); };
+    const size_t in_blocks = (channels + block - 1) / block, out_blocks = (outputs + block - 1) / block;
+    args.maps = {block,
+                 out_positions(),
+                 {output[1], output[2]},
+                 {floats(in_blocks * in_positions()), floats(input[1] * input[2] * stride[0]),
+                  floats(input[2] * stride[1]), floats(stride[2])},
+                 floats(in_positions()),
+                 floats(out_blocks * out_positions())};
+    for (size_t row = 0; row < m; row += plan.chunk_rows) {
+      args.row_begin = row;
+      args.row_end = std::min(m, row + plan.chunk_rows);
+      const size_t rows = args.row_end - row;
+      kEmulatedSplitGemm.split(args, 0, (rows + kSplitRows - 1) / kSplitRows * args.depths());
+      const GemmTiling tiling = split_gemm_tiling(rows, outputs, channels, dense->nr);
+      for (size_t tile = 0; tile < tiling.tile_count(); ++tile) {
+        const Buffer<std::byte> scratch(split_gemm_scratch(tiling.m_tile, tiling.panel_tile, dense->nr));
+        run_split_gemm_tile(kEmulatedSplitGemm, args, tiling, tile, scratch.get());
+      }
+    }
+  }
+
+  void expect_close(const std::vector<EpilogueStep>& steps) const {
+    for (size_t i = 0; i < images * outputs * out_positions(); ++i) {
+      const size_t at = i % out_positions(), image = i / out_positions() / outputs;
+      const size_t channel = i / out_positions() % outputs;
+      const size_t from =
+          (at / output[2] / output[1] * stride[0] * input[1] + at / output[2] % output[1] * stride[1]) * input[2] +
+          at % output[2] * stride[2];
+      double sum = static_cast<double>(bias[channel]), magnitude = std::fabs(sum);
+      for (size_t c = 0; c < channels; ++c) {
+        const double product = static_cast<double>(x[place(image, c, from, channels, in_positions())]) *
+                               static_cast<double>(weights[channel * channels + c]);
+        sum += product;
+        magnitude += std::fabs(product);
+      }
+      const size_t to = place(image, channel, at, outputs, out_positions());
+      const double expected = epilogue_reference(sum, &residual[to], steps.data(), static_cast<int>(steps.size()));
+      const auto actual = static_cast<double>(y[to]);
+      if (std::isnan(expected)) {
+        ASSERT_TRUE(std::isnan(actual)) << i;
+      } else if (actual != expected) {
+        ASSERT_LE(std::fabs(actual - expected), 0x1p-19 * magnitude) << i;
+      }
+    }
+  }
+};
+
+TEST_F(SplitGemm, BlockedMaps) {
+  const std::vector<EpilogueStep> steps = {{EpilogueKind::add_residual}, {EpilogueKind::relu}};
+  for (const size_t block : {4, 8, 16}) {
+    for (const size_t channels : {3, 32, 40, 600}) {
+      for (const size_t outputs : {5, 48, 57}) {
+        for (const size_t images : {1, 3}) {
+          for (const bool strided : {false, true}) {
+            SCOPED_TRACE(::testing::Message() << images << ' ' << channels << " to " << outputs << " by " << block);
+            MapsProblem problem({images, channels, outputs, block}, {2, 3, 7},
+                                strided ? std::array<size_t, 3>{2, 1, 3} : std::array<size_t, 3>{1, 1, 1}, random_);
+            if (strided) problem.dense = &kPlain<16>;
+            problem.run(steps);
+            problem.expect_close(steps);
+            if (HasFatalFailure()) return;
+          }
+        }
+      }
+    }
+  }
+  EXPECT_GT(EmulatedTiles::multiply_adds(), 0);
+}
+
+TEST_F(SplitGemm, NumbersOutOfRangeOnBlockedMaps) {
+  MapsProblem problem({2, 70, 130, 16}, {1, 9, 11}, {1, 2, 1}, random_);
+  problem.x[40] = kInf;
+  problem.x[problem.x.size() / 2 + 16] = kNan;
+  problem.weights[size_t{100} * 70 + 3] = -kInf;
+  problem.run({});
+  problem.expect_close({});
+  EXPECT_GT(EmulatedTiles::multiply_adds(), 0);
 }
 
 // A unit that loses what is loaded into tile kLost, one that adds the wrong tile, and one that does nothing.

@@ -1,4 +1,4 @@
-// MatMul and Gemm on a matrix unit that multiplies bfloat16, which is emulated.
+// MatMul, Gemm and convolutions of one tap on a matrix unit that multiplies bfloat16, which is emulated.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -142,6 +142,36 @@ TEST_F(SplitMultiply, NotWhenStrictNorWhenSubnormalNumbersStayNorForAFewRows) {
     EXPECT_THAT(outcome.implementation, Not(HasSubstr("bf16x3")));
   }
   EXPECT_FALSE(run_fused(8, {}).used);
+}
+
+// Two images of 160 channels through a bottleneck: a convolution of one tap that is strided, one of three by three, and
+// one of one tap with a residual and Relu.
+TEST_F(SplitMultiply, ConvolutionsOfOneTap) {
+  const auto run = [](const SessionOptions& options, std::string& implementations) {
+    ModelBuilder builder;
+    builder.main.input("x", DType::float32, {"2", "160", "20", "21"}).output("y");
+    builder.main.constant("narrow", random_floats({128, 160, 1, 1}, 2)).constant("b", random_floats({128}, 3));
+    builder.main.constant("kernel", random_floats({128, 128, 3, 3}, 4))
+        .constant("wide", random_floats({288, 128, 1, 1}, 5));
+    builder.main.constant("shortcut", random_floats({288, 160, 1, 1}, 6));
+    const std::vector<int64_t> two = {2, 2}, pads = {1, 1, 1, 1};
+    builder.main.node("Conv", {"x", "narrow", "b"}, {"n"}, {{"strides", two}}).node("Relu", {"n"}, {"m"});
+    builder.main.node("Conv", {"m", "kernel"}, {"k"}, {{"pads", pads}}).node("Relu", {"k"}, {"l"});
+    builder.main.node("Conv", {"x", "shortcut"}, {"s"}, {{"strides", two}});
+    builder.main.node("Conv", {"l", "wide"}, {"w"}).node("Add", {"w", "s"}, {"a"}).node("Relu", {"a"}, {"y"});
+    const Session session(builder.model(), options);
+    for (const StepInfo& step : session.steps()) implementations += step.implementation + '\n';
+    return elements(session.run(std::vector<Value>{random_floats({2, 160, 20, 21}, 1)})[0]);
+  };
+  std::string split_implementations, dense_implementations;
+  const std::vector<float> split = run({}, split_implementations);
+  EXPECT_THAT(split_implementations, HasSubstr("bf16x3 direct"));
+  EXPECT_GT(EmulatedTiles::multiply_adds(), 0);
+  const std::vector<float> dense = run(strict(), dense_implementations);
+  EXPECT_THAT(dense_implementations, Not(HasSubstr("bf16x3")));
+  ASSERT_EQ(split.size(), dense.size());
+  for (size_t i = 0; i < dense.size(); ++i) ASSERT_NEAR(split[i], dense[i], 2e-3) << i;
+  RecordProperty("implementations", split_implementations);
 }
 
 }  // namespace

@@ -27,12 +27,27 @@ struct SplitA {
   uint32_t* largest = nullptr;  // [row blocks][depths]: the largest magnitude, as a float's bits
 };
 
+// A and C as channel-blocked maps (channel_block.h) of a convolution with one tap and no padding: rows are the output's
+// positions, [images][positions], columns the channels. Channels behind K are not read, those behind N are written.
+struct SplitMaps {
+  size_t block = 0;            // channels side by side, a divisor of nr; 0: A and C are plain matrices
+  size_t positions = 0;        // of an output map
+  size_t extents[2] = {1, 1};  // rows and columns of an output map
+  ptrdiff_t a_steps[4] = {};   // floats of A from what an output reads to what the next image, depth, row, column reads
+  ptrdiff_t a_block_step = 0;  // to the next block of channels
+  ptrdiff_t c_image_step = 0;  // of C and of the residual
+};
+// The largest K of maps.
+inline constexpr size_t kMaxSplitMapsDepth = kSplitStretch * kSplitRows * kSplitDepth * 3 / 2;
+
 struct SplitGemmArgs {
-  GemmArgs gemm;                       // packed_b as `dense` packs it; c and the residual may be the same
+  // packed_b as `dense` packs it; C and the residual may be the same, but not as maps. These have strides of their own.
+  GemmArgs gemm;
   const GemmKernels* dense = nullptr;  // nr is a multiple of the lanes that the split kernels are compiled for
   EpilogueRowF32 epilogue_row = nullptr;
   size_t row_begin = 0, row_end = 0;  // the rows of A that `a` is for; row_begin is a multiple of kSplitRows
   SplitA a;
+  SplitMaps maps = {};
 
   size_t depths() const { return (gemm.k + kSplitDepth - 1) / kSplitDepth; }
 };

@@ -61,30 +61,92 @@ struct SplitGemm {
     }
   }
 
+  // Walks along the rows of A.
+  class RowWalk {
+   public:
+    RowWalk(const SplitGemmArgs& args, size_t row) noexcept : args_(args), row_(row) { find(); }
+
+    ONNXRUN_INLINE const float* src() const noexcept { return src_; }
+    ONNXRUN_INLINE void next() noexcept {
+      ++row_;
+      src_ += step_;
+      if (--left_ == 0) find();
+    }
+
+   private:
+    // The row, and how many are a step apart from it on.
+    void find() noexcept {
+      const SplitMaps& maps = args_.maps;
+      src_ = args_.gemm.a;
+      if (maps.block == 0) {
+        step_ = args_.gemm.a_row_stride;
+        src_ += static_cast<ptrdiff_t>(row_) * step_;
+        left_ = ~size_t{0};
+        return;
+      }
+      const size_t at = row_ % maps.positions;
+      const size_t line = at / maps.extents[1], column = at % maps.extents[1];
+      const size_t place[] = {row_ / maps.positions, line / maps.extents[0], line % maps.extents[0], column};
+      for (int i = 0; i < 4; ++i) src_ += static_cast<ptrdiff_t>(place[i]) * maps.a_steps[i];
+      step_ = maps.a_steps[3];
+      left_ = maps.extents[1] - column;
+    }
+
+    const SplitGemmArgs& args_;
+    size_t row_;
+    size_t left_ = 0;
+    ptrdiff_t step_ = 0;
+    const float* src_ = nullptr;
+  };
+
+  // From a row of A to its element k. As many as a vector has stand side by side from there on, where A's are so and k
+  // is a multiple of that.
+  static ptrdiff_t column_of_a(const SplitGemmArgs& args, size_t k) noexcept {
+    const SplitMaps& maps = args.maps;
+    if (maps.block == 0) return static_cast<ptrdiff_t>(k) * args.gemm.a_col_stride;
+    return static_cast<ptrdiff_t>(k / maps.block) * maps.a_block_step + static_cast<ptrdiff_t>(k % maps.block);
+  }
+  static bool has_vectors(const SplitGemmArgs& args) noexcept {
+    return args.maps.block > 0 || args.gemm.a_col_stride == 1;
+  }
+
+  // dst[rows][stride] = A's columns [k_begin, k_begin + depth).
+  static void copy_rows(const SplitGemmArgs& args, size_t row, size_t rows, size_t k_begin, size_t depth, float* dst,
+                        size_t stride) noexcept {
+    const size_t width = has_vectors(args) ? kLanes<float> : 1;
+    RowWalk walk(args, row);
+    for (size_t r = 0; r < rows; ++r, walk.next(), dst += stride) {
+      for (size_t p = 0; p < depth; p += width) {
+        const float* src = walk.src() + column_of_a(args, k_begin + p);
+        __builtin_memcpy(dst + p, src, smaller(width, depth - p) * sizeof(float));
+      }
+    }
+  }
+
   // One depth of a block of rows; what is beyond A's ends is zero.
   static uint32_t split_rows(const SplitGemmArgs& args, size_t row, size_t k_begin, uint16_t* dst) noexcept {
-    const GemmArgs& gemm = args.gemm;
     const size_t rows = smaller(kSplitRows, args.row_end - row);
-    const size_t depth = smaller(kSplitDepth, gemm.k - k_begin);
-    const float* src =
-        gemm.a + static_cast<ptrdiff_t>(row) * gemm.a_row_stride + static_cast<ptrdiff_t>(k_begin) * gemm.a_col_stride;
-    ptrdiff_t stride = gemm.a_row_stride;
-    float copy[kSplitRows * kSplitDepth];
-    if (rows < kSplitRows || depth < kSplitDepth || gemm.a_col_stride != 1) {
-      for (float& x : copy) x = 0;
-      for (size_t r = 0; r < rows; ++r) {
-        for (size_t p = 0; p < depth; ++p) {
-          copy[r * kSplitDepth + p] =
-              src[static_cast<ptrdiff_t>(r) * stride + static_cast<ptrdiff_t>(p) * gemm.a_col_stride];
-        }
-      }
-      src = copy;
-      stride = kSplitDepth;
-    }
+    const size_t depth = smaller(kSplitDepth, args.gemm.k - k_begin);
+    if (rows == kSplitRows && depth == kSplitDepth && has_vectors(args)) return split_whole(args, row, k_begin, dst);
+    float copy[kSplitRows * kSplitDepth] = {};
+    copy_rows(args, row, rows, k_begin, depth, copy, kSplitDepth);
+    SplitGemmArgs copied;
+    copied.gemm.a = copy;
+    copied.gemm.a_row_stride = kSplitDepth;
+    return split_whole(copied, 0, 0, dst);
+  }
+  static uint32_t split_whole(const SplitGemmArgs& args, size_t row, size_t k_begin, uint16_t* dst) noexcept {
+    ptrdiff_t columns[kSplitDepth / kLanes<float>];
+    for (size_t i = 0; i < kSplitDepth / kLanes<float>; ++i)
+      columns[i] = column_of_a(args, k_begin + i * kLanes<float>);
     Bits largest(0u);
-    for (size_t r = 0; r < kSplitRows; ++r, src += stride) {
-      for (size_t v = 0; v < kEdge; v += kLanes<float>) {
-        split_vector(src + v, src + kEdge + v, dst + r * kSplitDepth + 2 * v, largest);
+    RowWalk walk(args, row);
+    for (size_t r = 0; r < kSplitRows; ++r, walk.next(), dst += kSplitDepth) {
+      ONNXRUN_UNROLL
+      for (size_t i = 0; i < kEdge / kLanes<float>; ++i) {
+        const float* even = walk.src() + columns[i];
+        const float* odd = walk.src() + columns[kEdge / kLanes<float> + i];
+        split_vector(even, odd, dst + 2 * i * kLanes<float>, largest);
       }
     }
     return reduce_max(largest);
@@ -233,6 +295,7 @@ struct SplitGemm {
 
   // Bias, steps and the way to C of rows of some panels.
   static void finish(const Work& work, size_t m_begin, size_t m_end, size_t panel_begin, size_t panel_end) noexcept {
+    if (work.args.maps.block > 0) return finish_maps(work, m_begin, m_end, panel_begin, panel_end);
     constexpr size_t kWidth = kLanes<float>;
     const GemmArgs& gemm = work.args.gemm;
     const Epilogue& epilogue = gemm.epilogue;
@@ -254,6 +317,60 @@ struct SplitGemm {
     }
   }
 
+  // The same to maps: a block of channels after the other, whose positions are neighbours.
+  static void finish_maps(const Work& work, size_t m_begin, size_t m_end, size_t panel_begin,
+                          size_t panel_end) noexcept {
+    const GemmArgs& gemm = work.args.gemm;
+    const SplitMaps& maps = work.args.maps;
+    const Epilogue& epilogue = gemm.epilogue;
+    const size_t end = smaller(panel_end * work.nr, gemm.n);
+    for (size_t column = panel_begin * work.nr; column < end; column += maps.block) {
+      float bias[kEdge] = {};
+      for (size_t j = 0; epilogue.bias && j < smaller(maps.block, end - column); ++j) {
+        bias[j] = epilogue.bias[column + j];
+      }
+      const float* sums = work.c + (m_begin - work.m_begin) * work.c_stride + column - work.panel_begin * work.nr;
+      for (size_t row = m_begin; row < m_end;) {
+        const size_t position = row % maps.positions;
+        const size_t rows = smaller(m_end - row, maps.positions - position);
+        const auto at = static_cast<ptrdiff_t>(row / maps.positions) * maps.c_image_step +
+                        static_cast<ptrdiff_t>(column * maps.positions + position * maps.block);
+        float* dst = gemm.c + at;
+        for (size_t r = 0; r < rows; ++r, sums += work.c_stride, dst += maps.block) {
+          for (size_t v = 0; v < maps.block; v += kLanes<float>) store(dst + v, load(sums + v) + load(bias + v));
+        }
+        if (epilogue.step_count > 0) {
+          work.args.epilogue_row(gemm.c + at, epilogue.residual ? epilogue.residual + at : nullptr, rows * maps.block,
+                                 epilogue.steps, epilogue.step_count);
+        }
+        row += rows;
+      }
+    }
+  }
+
+  // Rows of some panels by the dense kernels.
+  static void run_dense(const Work& work, size_t m_begin, size_t m_end, size_t panel_begin, size_t panel_end) noexcept {
+    if (work.args.maps.block == 0) return work.args.dense->run(work.args.gemm, m_begin, m_end, panel_begin, panel_end);
+    // Matrices of some rows, A where B's parts were and C where the sums are.
+    GemmArgs gemm = work.args.gemm;
+    auto* a = reinterpret_cast<float*>(work.b);
+    const size_t most = kMaxSplitMapsDepth / gemm.k;
+    gemm.a = a;
+    gemm.a_row_stride = static_cast<ptrdiff_t>(gemm.k);
+    gemm.a_col_stride = 1;
+    gemm.packed_b += work.panel_begin * work.args.dense->panel_size(gemm.k);
+    gemm.n -= work.panel_begin * work.nr;
+    gemm.c_row_stride = static_cast<ptrdiff_t>(work.c_stride);
+    gemm.epilogue = {};
+    for (size_t row = m_begin; row < m_end; row += gemm.m) {
+      gemm.m = smaller(most, m_end - row);
+      gemm.c = work.c + (row - work.m_begin) * work.c_stride;
+      copy_rows(work.args, row, gemm.m, 0, gemm.k, a, gemm.k);
+      work.args.dense->run(gemm, 0, gemm.m, panel_begin - work.panel_begin, panel_end - work.panel_begin);
+    }
+    finish(work, m_begin, m_end, panel_begin, panel_end);
+  }
+
   // Finishes a block of rows, or computes it by the dense kernels, by runs of panels that are alike.
   static void finish_block(const Work& work, size_t m_begin, size_t m_end) noexcept {
     const size_t depths = work.args.depths();
@@ -269,7 +386,7 @@ struct SplitGemm {
       if (fits(panel)) {
         finish(work, m_begin, m_end, panel, end);
       } else {
-        work.args.dense->run(work.args.gemm, m_begin, m_end, panel, end);
+        run_dense(work, m_begin, m_end, panel, end);
       }
       panel = end;
     }

@@ -8,7 +8,7 @@
 #include "base/aligned_buffer.h"
 #include "base/checked.h"
 #include "base/dispatch_dtype.h"
-#include "kernels/gemm/split_gemm.h"
+#include "ops/support/split_product.h"
 #include "ops/support/wide_operands.h"
 
 namespace onnxrun::ops {
@@ -16,8 +16,6 @@ namespace {
 
 constexpr double kNanosecondsPerMultiply = 0.01;
 constexpr double kNanosecondsPerWeight = 0.1;  // read from far caches
-constexpr double kNanosecondsPerSplitMultiply = 0.006;
-constexpr double kNanosecondsPerSplit = 150;  // of 32 x 32 numbers
 
 // A product's operands, where a tile finds them.
 template <class T>
@@ -89,7 +87,16 @@ class PackedProduct {
       add_packing(operands);
     }
     if constexpr (std::is_same_v<T, float>) {
-      if (split) add_split_products(*split, split_plan, operands);
+      if (split) {
+        const auto find = [operands, dense = &kernel_, epilogue_row = epilogue_row_f32()](const TileContext& tile) {
+          SplitGemmArgs args;
+          args.gemm = operands(tile, 0);
+          args.dense = dense;
+          args.epilogue_row = epilogue_row;
+          return args;
+        };
+        add_split_product(context_, *split, split_plan, product_.m, product_.n, product_.k, operands.parts, find);
+      }
     }
     if (!split) add_products(operands);
     operands.wide.add_narrowing(context_);
@@ -152,12 +159,10 @@ class PackedProduct {
     return indices;
   }
 
-  // Those of the matrix unit, where they are allowed, there and worth it.
+  // Those of the matrix unit, for one product.
   const SplitGemmKernels* split_kernels() const {
-    const PlanOptions& options = context_.options();
-    const bool plain = options.precision == Precision::strict || options.keep_denormals;
-    if (!std::is_same_v<T, float> || plain || product_.a_offsets.size() != 1) return nullptr;
-    return split_gemm_pays(product_.m, product_.n, product_.k) ? split_gemm_kernels() : nullptr;
+    if (!std::is_same_v<T, float> || product_.a_offsets.size() != 1) return nullptr;
+    return split_product_kernels(context_, product_.m, product_.n, product_.k);
   }
 
   void add_products(const ProductOperands<T>& operands) {
@@ -173,30 +178,6 @@ class PackedProduct {
                    });
     constexpr size_t kFewRows = 16;
     if (product_.m <= kFewRows) context_.alternate();
-  }
-
-  // For each chunk of rows a phase that splits A and one that multiplies.
-  void add_split_products(const SplitGemmKernels& kernels, const SplitGemmPlan& plan,
-                          const ProductOperands<float>& operands) {
-    const size_t scratch = context_.scratch(plan.scratch_bytes);
-    for (size_t row = 0; row < product_.m; row += plan.chunk_rows) {
-      const size_t end = std::min(product_.m, row + plan.chunk_rows);
-      const auto args_of = [=, dense = &kernel_, epilogue_row = epilogue_row_f32()](const TileContext& tile) {
-        return SplitGemmArgs{
-            operands(tile, 0), dense, epilogue_row, row, end, plan.parts(tile.shared + operands.parts)};
-      };
-      const size_t items = ceil_div(end - row, kSplitRows) * ceil_div(product_.k, kSplitDepth);
-      context_.range(static_cast<int64_t>(items), kNanosecondsPerSplit,
-                     [=, split = kernels.split](const TileContext& tile, int64_t first, int64_t last) {
-                       split(args_of(tile), static_cast<size_t>(first), static_cast<size_t>(last));
-                     });
-      const GemmTiling tiling = split_gemm_tiling(end - row, product_.n, product_.k, kernel_.nr);
-      const double cost =
-          multiplies(end - row) * kNanosecondsPerSplitMultiply / static_cast<double>(tiling.tile_count());
-      context_.phase(static_cast<int64_t>(tiling.tile_count()), cost, [=, &kernels](const TileContext& tile) {
-        run_split_gemm_tile(kernels, args_of(tile), tiling, static_cast<size_t>(tile.tile), tile.scratch + scratch);
-      });
-    }
   }
 
   double multiplies(size_t rows) const {
