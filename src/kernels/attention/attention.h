@@ -4,8 +4,9 @@
 
 namespace onnxrun {
 
-// The two products of attention for a few queries, that read keys and values once as they lie. Every sum runs in chains
-// that depend on `size` alone (score) or in the order of the keys (weigh). Thread-safe.
+// Products of a few rows by a matrix that is read once as it lies: those of attention for a few queries, by keys and by
+// values. Every sum runs in chains that depend on `size` alone (score) or in the order of the values (weigh).
+// Thread-safe.
 struct AttentionKernels {
   // scores[r * score_stride + j] = q[r] k[j] for r < rows, j < count; q is [rows, size], keys begin key_stride apart.
   void (*score)(const float* q, size_t rows, size_t size, const float* keys, ptrdiff_t key_stride, size_t count,

@@ -8,12 +8,13 @@ namespace {
 using VecF = Vec<float>;
 constexpr size_t kLane = kLanes<float>;
 constexpr size_t kRows = 4;  // queries at a time
-// Vectors of a value at a time: kRows * kVectors sums stay in registers beside the operands.
+// Vectors of a value at a time for four queries: their sums stay in registers beside the operands.
 #if defined(ONNXRUN_SIMD_avx512) || defined(ONNXRUN_SIMD_neon)
 constexpr size_t kVectors = 4;
 #else
 constexpr size_t kVectors = 2;
 #endif
+constexpr size_t kStretch = 32;  // values at a time where they are wide: what is read stays in a few pages
 
 // kCount queries against all keys.
 template <size_t kCount>
@@ -33,23 +34,49 @@ void score_rows(const float* q, size_t size, const float* keys, ptrdiff_t key_st
     if (i < size) {
       const VecF k = load_partial(key + i, size - i);
       ONNXRUN_UNROLL
-      for (size_t r = 0; r < kCount; ++r) sums[r] = fma(load_partial(q + r * size + i, size - i), k, sums[r]);
+      for (size_t r = 0; r < kCount; ++r) {
+        sums[r] = fma(load_partial(q + r * size + i, size - i), k, sums[r]);
+      }
     }
     ONNXRUN_UNROLL
     for (size_t r = 0; r < kCount; ++r) scores[static_cast<ptrdiff_t>(r) * score_stride + j] = xsimd::hadd(sums[r]);
   }
 }
 
+// One query against as many keys at a time as a vector has lanes, which sums them up.
+void score_row(const float* q, size_t size, const float* keys, ptrdiff_t key_stride, size_t count,
+               float* scores) noexcept {
+  for (size_t j = 0; j < count; j += kLane) {
+    const size_t some = count - j < kLane ? count - j : kLane;
+    const float* key[kLane];  // beyond the end the last one again
+    for (size_t v = 0; v < kLane; ++v)
+      key[v] = keys + static_cast<ptrdiff_t>(j + (v < some ? v : some - 1)) * key_stride;
+    VecF sums[kLane];
+    ONNXRUN_UNROLL
+    for (size_t v = 0; v < kLane; ++v) sums[v] = VecF(0);
+    size_t i = 0;
+    for (; i + kLane <= size; i += kLane) {
+      const VecF x = load(q + i);
+      ONNXRUN_UNROLL
+      for (size_t v = 0; v < kLane; ++v) sums[v] = fma(x, load(key[v] + i), sums[v]);
+    }
+    if (i < size) {
+      const VecF x = load_partial(q + i, size - i);
+      ONNXRUN_UNROLL
+      for (size_t v = 0; v < kLane; ++v) sums[v] = fma(x, load_partial(key[v] + i, size - i), sums[v]);
+    }
+    store_partial(scores + j, xsimd::haddp(sums), some);
+  }
+}
+
 void score(const float* q, size_t rows, size_t size, const float* keys, ptrdiff_t key_stride, size_t count,
            float* scores, ptrdiff_t score_stride) noexcept {
   size_t r = 0;
-  for (; r + kRows <= rows; r += kRows) {
-    score_rows<kRows>(q + r * size, size, keys, key_stride, count, scores + static_cast<ptrdiff_t>(r) * score_stride,
-                      score_stride);
+  for (; r + kRows <= rows; r += kRows, q += kRows * size, scores += kRows * score_stride) {
+    score_rows<kRows>(q, size, keys, key_stride, count, scores, score_stride);
   }
-  for (; r < rows; ++r) {
-    score_rows<1>(q + r * size, size, keys, key_stride, count, scores + static_cast<ptrdiff_t>(r) * score_stride,
-                  score_stride);
+  for (; r < rows; ++r, q += size, scores += score_stride) {
+    score_row(q, size, keys, key_stride, count, scores);
   }
 }
 
@@ -90,28 +117,34 @@ void weigh_columns(const float* weights, ptrdiff_t weight_stride, const float* v
 template <size_t kCount>
 void weigh_rows(const float* weights, ptrdiff_t weight_stride, const float* values, ptrdiff_t value_stride,
                 size_t count, size_t size, float* dst) noexcept {
-  size_t i = 0;
-  for (; i + kVectors * kLane <= size; i += kVectors * kLane) {
-    weigh_columns<kCount, kVectors>(weights, weight_stride, values + i, value_stride, count, size, kVectors * kLane,
-                                    dst + i);
-  }
-  for (; i < size; i += kLane) {
-    const size_t columns = size - i < kLane ? size - i : kLane;
-    weigh_columns<kCount, 1>(weights, weight_stride, values + i, value_stride, count, size, columns, dst + i);
+  constexpr size_t kWide = kVectors * kRows / kCount;
+  const size_t stretch = size > kWide * kLane ? kStretch : count;
+  for (size_t j = 0; j < count; j += stretch) {
+    const size_t some = count - j < stretch ? count - j : stretch;
+    size_t i = 0;
+    for (; i + kWide * kLane <= size; i += kWide * kLane) {
+      weigh_columns<kCount, kWide>(weights, weight_stride, values + i, value_stride, some, size, kWide * kLane,
+                                   dst + i);
+    }
+    for (; i < size; i += kLane) {
+      const size_t columns = size - i < kLane ? size - i : kLane;
+      weigh_columns<kCount, 1>(weights, weight_stride, values + i, value_stride, some, size, columns, dst + i);
+    }
+    weights += stretch;
+    values += static_cast<ptrdiff_t>(stretch) * value_stride;
   }
 }
 
 void weigh(const float* weights, ptrdiff_t weight_stride, size_t rows, const float* values, ptrdiff_t value_stride,
            size_t count, size_t size, float* dst) noexcept {
-  size_t r = 0;
-  for (; r + kRows <= rows; r += kRows) {
-    weigh_rows<kRows>(weights + static_cast<ptrdiff_t>(r) * weight_stride, weight_stride, values, value_stride, count,
-                      size, dst + r * size);
-  }
-  for (; r < rows; ++r) {
-    weigh_rows<1>(weights + static_cast<ptrdiff_t>(r) * weight_stride, weight_stride, values, value_stride, count, size,
-                  dst + r * size);
-  }
+  const auto each = [&]<size_t kCount>() {
+    for (; rows >= kCount; rows -= kCount, weights += kCount * weight_stride, dst += kCount * size) {
+      weigh_rows<kCount>(weights, weight_stride, values, value_stride, count, size, dst);
+    }
+  };
+  each.template operator()<kRows>();
+  each.template operator()<2>();
+  each.template operator()<1>();
 }
 
 }  // namespace

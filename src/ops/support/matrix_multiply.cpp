@@ -8,6 +8,7 @@
 #include "base/aligned_buffer.h"
 #include "base/checked.h"
 #include "base/dispatch_dtype.h"
+#include "kernels/attention/attention.h"
 #include "ops/support/split_product.h"
 #include "ops/support/wide_operands.h"
 
@@ -63,6 +64,7 @@ class PackedProduct {
 
   void plan() {
     const bool is_constant = context_.constant(1) && context_.input(1).dtype == kDTypeOf<T>;
+    const bool is_direct = !is_constant && can_read_directly();
     const SplitGemmKernels* split = split_kernels();
     const SplitGemmPlan split_plan =
         split ? plan_split_gemm(product_.m, product_.n, product_.k, kernel_.nr) : SplitGemmPlan{};
@@ -77,16 +79,17 @@ class PackedProduct {
     };
     operands.packed_size = packed_size_;
     operands.matrix = matrix_of_product();
-    if (!is_constant) operands.packed = reserve(packed_size_ * matrices_.size() * sizeof(T));
+    if (!is_constant && !is_direct) operands.packed = reserve(packed_size_ * matrices_.size() * sizeof(T));
     operands.parts = reserve(split_plan.shared_bytes);
     context_.share(shared);
     operands.wide.add_widening(context_);
     if (is_constant) {
       operands.constant = pack_constant();
-    } else {
+    } else if (!is_direct) {
       add_packing(operands);
     }
     if constexpr (std::is_same_v<T, float>) {
+      if (is_direct) add_direct_products(operands);
       if (split) {
         const auto find = [operands, dense = &kernel_, epilogue_row = epilogue_row_f32()](const TileContext& tile) {
           SplitGemmArgs args;
@@ -98,11 +101,11 @@ class PackedProduct {
         add_split_product(context_, *split, split_plan, product_.m, product_.n, product_.k, operands.parts, find);
       }
     }
-    if (!split) add_products(operands);
+    if (!split && !is_direct) add_products(operands);
     operands.wide.add_narrowing(context_);
     context_.flush_denormals();
     std::string& implementation = context_.result().implementation;
-    if (implementation.empty()) implementation = "packed";
+    if (implementation.empty()) implementation = is_direct ? "direct" : "packed";
     if (split) implementation.insert(0, "bf16x3 ");
   }
 
@@ -163,6 +166,45 @@ class PackedProduct {
   const SplitGemmKernels* split_kernels() const {
     if (!std::is_same_v<T, float> || product_.a_offsets.size() != 1) return nullptr;
     return split_product_kernels(context_, product_.m, product_.n, product_.k);
+  }
+
+  // A few rows are not worth packing a computed B. The chains of their sums are the same.
+  bool can_read_directly() const {
+    constexpr size_t kFewRows = 8;
+    return std::is_same_v<T, float> && product_.m <= kFewRows && product_.alpha == 1 && product_.a_col_stride == 1 &&
+           product_.b_col_stride == 1;
+  }
+
+  void add_direct_products(const ProductOperands<float>& operands) {
+    constexpr double kTileElements = 1 << 17;  // of B
+    constexpr size_t kUnit = 64;               // columns of B
+    const double elements = static_cast<double>(product_.n) * static_cast<double>(product_.k);
+    const auto wanted = static_cast<size_t>(std::clamp(elements / kTileElements, 1.0, 64.0));
+    const size_t columns = align_up(ceil_div(std::max<size_t>(1, product_.n), wanted), kUnit);
+    const size_t parts = ceil_div(product_.n, columns);
+    const size_t scratch = context_.scratch(product_.m * columns * sizeof(float));
+    const double cost = multiplies(1) * (kNanosecondsPerWeight + static_cast<double>(product_.m) * 0.05) /
+                        static_cast<double>(std::max<size_t>(1, parts));
+    context_.phase(static_cast<int64_t>(parts * product_.a_offsets.size()), cost,
+                   [=, epilogue_row = epilogue_row_f32()](const TileContext& tile) {
+                     const size_t index = static_cast<size_t>(tile.tile) / parts;
+                     const size_t column = static_cast<size_t>(tile.tile) % parts * columns;
+                     const size_t n = std::min(columns, operands.product.n - column);
+                     const GemmArgs args = operands(tile, index);
+                     const float* b = operands.wide.input(tile, 1) + operands.product.b_offsets[index] + column;
+                     auto* sums = reinterpret_cast<float*>(tile.scratch + scratch);
+                     std::fill_n(sums, args.m * n, 0.0F);
+                     attention_kernels().weigh(args.a, args.a_row_stride, args.m, b, operands.product.b_row_stride,
+                                               args.k, n, sums);
+                     const Epilogue& epilogue = args.epilogue;
+                     for (size_t i = 0; i < args.m; ++i, sums += n) {
+                       for (size_t j = 0; epilogue.bias && j < n; ++j) sums[j] += epilogue.bias[column + j];
+                       const size_t at = i * args.n + column;
+                       epilogue_row(sums, epilogue.residual ? epilogue.residual + at : nullptr, n, epilogue.steps,
+                                    epilogue.step_count);
+                       std::copy_n(sums, n, args.c + at);
+                     }
+                   });
   }
 
   void add_products(const ProductOperands<T>& operands) {
