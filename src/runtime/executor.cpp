@@ -1,5 +1,6 @@
 // Runs the steps of a plan: see program.h.
 #include <algorithm>
+#include <atomic>
 #include <new>
 #include <span>
 #include <stdexcept>
@@ -193,11 +194,28 @@ void run_alone(const Program& program, const Step& step, RunState& state, void**
   }
 }
 
+Tensor allocate(const Step::Allocation& allocation, RunState& state) {
+  const auto& [id, type, is_output] = allocation;
+  if (!is_output || !state.keeps_outputs || type.dtype == DType::string) return {type.dtype, type.shape};
+  state.outputs.resize(state.slots.size());
+  auto& [newest, older] = state.outputs[static_cast<size_t>(id)];
+  const auto serves = [&](const Tensor& kept) {
+    return kept.unique() && kept.dtype() == type.dtype && kept.shape() == type.shape;
+  };
+  if (!serves(newest)) std::swap(newest, older);
+  if (serves(newest)) {
+    std::atomic_thread_fence(std::memory_order_acquire);  // whoever had it as well has read it
+    return newest;
+  }
+  newest = {};
+  return newest = Tensor(type.dtype, type.shape);
+}
+
 // One step, or several that run together.
 void run_steps(const Program& program, std::span<const Step> steps, RunState& state, void** tables) {
   for (const Step& step : steps) {
     for (const Step::Allocation& allocation : step.allocations) {
-      slot(state, allocation.value) = Tensor(allocation.type.dtype, allocation.type.shape);
+      slot(state, allocation.value) = allocate(allocation, state);
     }
     for (const size_t k : step.slot_operands) tables[step.table_begin + k] = address(step.operands[k], state);
   }

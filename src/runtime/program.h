@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -31,6 +32,10 @@ struct RunState {
   std::vector<bool> shared;  // slots whose memory belongs to an input or a constant
   AlignedBuffer arena;
   size_t arena_bytes = 0;
+  // The two newest of each output, by ValueId, where they are kept: the memory of those that the caller has let go of
+  // serves again. Two, for the last one often is let go of when the next one is there.
+  bool keeps_outputs = false;
+  std::vector<std::array<Tensor, 2>> outputs;
   bool backwards = false;  // in every other run: see PlanContext::alternate
   // Operand addresses of each plan that has run on this arena.
   std::unordered_map<uint64_t, std::vector<void*>> tables;

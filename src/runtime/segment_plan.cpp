@@ -479,7 +479,9 @@ class SegmentPlanner {
       const StoragePlan& memory = storage(id);
       const bool is_root = value(id).root == id && value(id).made != kNever;
       if (!is_root || memory.pinned || !memory.needs_slot) continue;
-      plan_->steps[static_cast<size_t>(memory.first)].allocations.push_back({id, concrete(fact(id).type)});
+      const bool is_output = std::any_of(graph_.outputs.begin(), graph_.outputs.end(),
+                                         [&](ValueId output) { return value(output).root == id; });
+      plan_->steps[static_cast<size_t>(memory.first)].allocations.push_back({id, concrete(fact(id).type), is_output});
     }
   }
 

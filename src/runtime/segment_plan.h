@@ -44,6 +44,7 @@ struct Step {
   struct Allocation {
     ValueId value = kNoValue;
     TensorType type;
+    bool is_output = false;  // holds an output of the graph
   };
   std::vector<Allocation> allocations;  // slots to fill before the step
   std::vector<size_t> slot_operands;    // operands whose address is looked up at each run

@@ -180,6 +180,7 @@ class Session::Impl {
     for (size_t i = 0; i < inputs.size(); ++i) check_input(inputs_[i], input_types_[i], inputs[i]);
     if (has_symbols_) check_symbols(inputs_, input_types_, inputs);
     std::unique_ptr<RunState> state = acquire();
+    state->keeps_outputs = true;
     state->deadline = options.timeout.count() > 0 ? Clock::now() + options.timeout : Clock::time_point::max();
     state->on_step = nullptr;
     if (options.on_step) {

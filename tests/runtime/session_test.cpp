@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <set>
 #include <thread>
 
 #include "onnxrun/error.h"
@@ -134,6 +135,37 @@ TEST(Session, AnOutputThatIsAnInputOrAConstantIsACopy) {
   EXPECT_THAT(elements(outputs[0]), ElementsAre(1, 2));
   EXPECT_THAT(elements(outputs[1]), ElementsAre(3, 4));
   EXPECT_THAT(elements(outputs[2]), ElementsAre(1, 2));
+}
+
+TEST(Session, MemoryOfOutputsServesAgainWhenTheyAreLetGo) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"n"}).output("y").output("z");
+  builder.main.constant("shape", integers({2}, {1, -1}));
+  builder.main.node("Neg", {"x"}, {"y"}).node("Reshape", {"y", "shape"}, {"z"});
+  const Session session(builder.model(), {});
+  const auto run = [&](float x) { return session.run(std::vector<Value>{floats({3}, {x, 2, 3})}); };
+  std::vector<Value> first = run(1);
+  std::vector<Value> second = run(5);  // while the first are held
+  EXPECT_EQ(elements(first[0]), (std::vector<float>{-1, -2, -3}));
+  EXPECT_EQ(elements(second[0]), (std::vector<float>{-5, -2, -3}));
+  const void* memory = second[0].tensor().data();
+  second.erase(second.begin());  // the other one shares the memory
+  std::vector<Value> third = run(6);
+  EXPECT_NE(third[0].tensor().data(), memory);
+  EXPECT_EQ(elements(first[0]), (std::vector<float>{-1, -2, -3}));
+  EXPECT_EQ(elements(second[0]), (std::vector<float>{-5, -2, -3}));
+  // In a loop where each result takes the place of the last one.
+  std::set<const void*> places;
+  for (int i = 0; i < 8; ++i) {
+    first = run(static_cast<float>(i));
+    EXPECT_EQ(elements(first[1]), (std::vector<float>{static_cast<float>(-i), -2, -3}));
+    if (i > 1) places.insert(first[0].tensor().data());
+  }
+  EXPECT_EQ(places.size(), 2U);
+  EXPECT_EQ(elements(session.run(std::vector<Value>{floats({1}, {8})})[0]), std::vector<float>{-8});
+  EXPECT_EQ(elements(session.run(std::vector<Value>{first[0]})[1]), (std::vector<float>{7, 2, 3}));
+  EXPECT_EQ(elements(first[0]), (std::vector<float>{-7, -2, -3}));
+  EXPECT_EQ(elements(third[0]), (std::vector<float>{-6, -2, -3}));
 }
 
 // A shape that comes as an input: plans depend on its elements.
