@@ -178,6 +178,18 @@ ONNXRUN_INLINE void store_partial(T* dst, const Vec<T>& value, size_t n) noexcep
 #endif
 }
 
+// The first n float lanes.
+ONNXRUN_INLINE Mask<float> first_lanes(size_t n) noexcept {
+#if defined(ONNXRUN_SIMD_avx2)
+  return Mask<float>(_mm256_castsi256_ps(lane_mask(n, 0.0f)));
+#elif defined(ONNXRUN_SIMD_avx512)
+  return Mask<float>(static_cast<__mmask16>((1u << n) - 1));
+#else
+  alignas(16) static constexpr float kIndices[] = {0, 1, 2, 3};
+  return Vec<float>::load_aligned(kIndices) < Vec<float>(static_cast<float>(n));
+#endif
+}
+
 // A choice of float lanes to load.
 #if defined(ONNXRUN_SIMD_avx2)
 using LoadMask = __m256i;

@@ -7,36 +7,33 @@
 #include "base/dispatch_dtype.h"
 #include "graph/registry.h"
 #include "kernels/row/row.h"
+#include "kernels/transpose/transpose.h"
 #include "ops/support/elementwise.h"
 #include "ops/support/shape_rules.h"
 
 namespace onnxrun {
 namespace {
 
+constexpr int64_t kShortRow = 48;
+
 struct Plain {
-  static void finish(const float* /*src*/, float* dst, size_t n, float /*largest*/, float sum) {
-    row_kernels().scale_shift(dst, dst, n, 1.0F / sum, 0.0F);
-  }
   static double value(double shifted, double sum) { return std::exp(shifted) / sum; }
 };
 struct Logarithm {
-  static void finish(const float* src, float* dst, size_t n, float largest, float sum) {
-    // One after the other: the sum of both would drown the logarithm where the largest element is huge.
-    row_kernels().scale_shift(src, dst, n, 1.0F, -largest);
-    row_kernels().scale_shift(dst, dst, n, 1.0F, -std::log(sum));
-  }
   static double value(double shifted, double sum) { return shifted - std::log(sum); }
 };
 
-// One row of floats, contiguous; src and dst may be the same for Softmax.
+// Rows of floats, contiguous; src and dst may be the same for Softmax. LogSoftmax needs scratch memory of a row.
 template <class F>
-void row_f32(const float* src, float* dst, float* scratch, size_t n) {
-  const RowKernels& rows = row_kernels();
-  const float largest = rows.max(src, n);
-  if constexpr (std::is_same_v<F, Plain>) {
-    F::finish(src, dst, n, largest, rows.exp_sum(src, dst, n, largest));
-  } else {
-    F::finish(src, dst, n, largest, rows.exp_sum(src, scratch, n, largest));
+void rows_f32(const float* src, float* dst, float* scratch, size_t rows, size_t n) {
+  const RowKernels& kernels = row_kernels();
+  if constexpr (std::is_same_v<F, Plain>) return kernels.softmax(src, dst, rows, n);
+  for (size_t row = 0; row < rows; ++row, src += n, dst += n) {
+    const float largest = kernels.max(src, n);
+    const float sum = kernels.exp_sum(src, scratch, n, largest);
+    // One after the other: the sum of both would drown the logarithm where the largest element is huge.
+    kernels.scale_shift(src, dst, n, 1.0F, -largest);
+    kernels.scale_shift(dst, dst, n, 1.0F, -std::log(sum));
   }
 }
 
@@ -71,6 +68,15 @@ void columns_f32(const float* src, float* dst, int64_t n, int64_t inner, size_t 
       rows.scale_shift_each(dst + k * inner, dst + k * inner, width, scale, shift);
     }
   }
+}
+
+// `count` short rows, one behind the other, as columns of a transposed copy; scratch: (n + 4) * count floats.
+template <class F>
+void short_rows_f32(const float* src, float* dst, size_t n, size_t count, float* scratch) {
+  const auto row = static_cast<ptrdiff_t>(n), column = static_cast<ptrdiff_t>(count);
+  transpose_f32()(src, row, count, n, scratch, column);
+  columns_f32<F>(scratch, scratch, row, column, count, scratch + n * count);
+  transpose_f32()(scratch, column, n, count, dst, row);
 }
 
 template <class F>
@@ -131,24 +137,35 @@ class Softmax : public Operator {
                     });
       return;
     }
+    if (x.dtype == DType::float32 && n > 0 && n <= kShortRow) {
+      constexpr int64_t kRows = 64;
+      context.scratch(static_cast<size_t>((n + 4) * kRows) * sizeof(float));
+      context.range(outer, static_cast<double>(n) * 2 + 5, [=](const TileContext& tile, int64_t begin, int64_t stop) {
+        for (int64_t i = begin; i < stop; i += kRows) {
+          short_rows_f32<F>(tile.input<float>(0) + i * n, tile.output<float>(0) + i * n, static_cast<size_t>(n),
+                            static_cast<size_t>(std::min(kRows, stop - i)), reinterpret_cast<float*>(tile.scratch));
+        }
+      });
+      return;
+    }
     // LogSoftmax and 16-bit types need buffers.
     const auto count = static_cast<size_t>(n);
     context.scratch(2 * count * sizeof(float));
     context.range(outer * inner, static_cast<double>(n) * 1.5 + 10,
                   [=, dtype = x.dtype](const TileContext& tile, int64_t begin, int64_t stop) {
                     auto* buffer = reinterpret_cast<float*>(tile.scratch);
+                    if (dtype == DType::float32) {
+                      return rows_f32<F>(tile.input<float>(0) + begin * n, tile.output<float>(0) + begin * n, buffer,
+                                         static_cast<size_t>(stop - begin), count);
+                    }
                     for (int64_t i = begin; i < stop; ++i) {
                       const int64_t offset = i / inner * n * inner + i % inner;
-                      dispatch_dtype<float, Half, BFloat16>(dtype, [&]<class T>() {
+                      dispatch_dtype<Half, BFloat16>(dtype, [&]<class T>() {
                         const T* src = tile.input<T>(0) + offset;
                         T* dst = tile.output<T>(0) + offset;
-                        if constexpr (std::is_same_v<T, float>) {
-                          row_f32<F>(src, dst, buffer, count);
-                        } else {
-                          for (int64_t k = 0; k < n; ++k) buffer[k] = static_cast<float>(src[k * inner]);
-                          row_f32<F>(buffer, buffer, buffer + count, count);
-                          for (int64_t k = 0; k < n; ++k) dst[k * inner] = static_cast<T>(buffer[k]);
-                        }
+                        for (int64_t k = 0; k < n; ++k) buffer[k] = static_cast<float>(src[k * inner]);
+                        rows_f32<F>(buffer, buffer, buffer + count, 1, count);
+                        for (int64_t k = 0; k < n; ++k) dst[k * inner] = static_cast<T>(buffer[k]);
                       });
                     }
                   });

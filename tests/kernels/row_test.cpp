@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -145,6 +146,37 @@ TEST_P(RowTest, ExponentialsAndTheirSum) {
       }
       EXPECT_NEAR(got, sum, 1e-6 * sum) << n;
       EXPECT_EQ(dst[n], kGuard);
+    }
+  }
+}
+
+TEST_P(RowTest, SoftmaxOfRows) {
+  for (const size_t n : {1, 2, 7, 8, 17, 49, 100}) {
+    for (const size_t count : {1, 3, 8, 21}) {
+      auto src = row(count * n, 20);
+      if (n > 2) src[n - 1] = -kInfinity;
+      if (count > 4) src[4 * n + n / 2] = kNan;
+      if (count > 5) src[5 * n] = kInfinity;
+      if (count > 6) std::fill_n(src.begin() + static_cast<ptrdiff_t>(6 * n), n, -kInfinity);
+      std::vector<float> dst(count * n + 1, kGuard);
+      row_kernels().softmax(src.data(), dst.data(), count, n);
+      EXPECT_EQ(dst[count * n], kGuard);
+      for (size_t r = 0; r < count; ++r) {
+        const float* from = src.data() + r * n;
+        const float most = *std::max_element(from, from + n);
+        double sum = 0;
+        for (size_t i = 0; i < n; ++i) sum += std::exp(static_cast<double>(from[i] - most));
+        for (size_t i = 0; i < n; ++i) {
+          if (r >= 4 && r <= 6) {
+            EXPECT_TRUE(std::isnan(dst[r * n + i])) << n << ' ' << r << ' ' << i;
+          } else {
+            const double want = std::exp(static_cast<double>(from[i] - most)) / sum;
+            EXPECT_NEAR(dst[r * n + i], want, 1e-6 * want) << n << ' ' << r << ' ' << i;
+          }
+        }
+      }
+      row_kernels().softmax(src.data(), src.data(), count, n);
+      EXPECT_EQ(std::memcmp(src.data(), dst.data(), count * n * sizeof(float)), 0);
     }
   }
 }

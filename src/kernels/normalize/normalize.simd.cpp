@@ -64,9 +64,58 @@ void apply(const float* src, float* dst, size_t n, float shift, float factor, co
   apply_steps<false, false>(src, dst, n, shift, factor, scale, bias);
 }
 
+// The sum of f(vector, its lanes) along a row, two chains; f gives 0 for lanes that are not there.
+template <class F>
+ONNXRUN_INLINE VecF sum_along(const float* src, size_t n, F f) noexcept {
+  VecF sums[2] = {VecF(0), VecF(0)};
+  size_t i = 0;
+  for (; i + 2 * kLane <= n; i += 2 * kLane) {
+    sums[0] += f(load(src + i), kLane);
+    sums[1] += f(load(src + i + kLane), kLane);
+  }
+  for (; i < n; i += kLane) {
+    const size_t lanes = n - i < kLane ? n - i : kLane;
+    sums[0] += f(lanes == kLane ? load(src + i) : load_partial(src + i, lanes), lanes);
+  }
+  return sums[0] + sums[1];
+}
+
+void rows(const NormalizedRows& args) noexcept {
+  const size_t n = args.n;
+  const auto count = static_cast<double>(n);
+  for (size_t row = 0; row < args.rows; row += kLane) {
+    const size_t some = args.rows - row < kLane ? args.rows - row : kLane;
+    const float* src = args.src + row * n;
+    alignas(64) float mean[kLane] = {}, inverse[kLane];
+    VecF sums[kLane];
+    for (VecF& sum : sums) sum = VecF(0);
+    if (args.is_centered) {
+      for (size_t r = 0; r < some; ++r) sums[r] = sum_along(src + r * n, n, [](const VecF& x, size_t) { return x; });
+      (xsimd::haddp(sums) / VecF(static_cast<float>(n))).store_aligned(mean);
+    }
+    for (size_t r = 0; r < some; ++r) {
+      const VecF center(mean[r]);
+      sums[r] = sum_along(src + r * n, n, [&](const VecF& x, size_t lanes) ONNXRUN_INLINE_LAMBDA {
+        const VecF distance = x - center;
+        const VecF square = distance * distance;
+        return lanes == kLane ? square : select(first_lanes(lanes), square, VecF(0));
+      });
+    }
+    xsimd::haddp(sums).store_aligned(inverse);
+    for (size_t r = 0; r < kLane; ++r) {
+      inverse[r] = static_cast<float>(1 / __builtin_sqrt(static_cast<double>(inverse[r]) / count + args.epsilon));
+    }
+    for (size_t r = 0; r < some; ++r) {
+      apply(src + r * n, args.dst + (row + r) * n, n, mean[r], inverse[r], args.scale, 1, args.bias, 1);
+      if (args.mean) args.mean[row + r] = mean[r];
+      if (args.inverse) args.inverse[row + r] = inverse[r];
+    }
+  }
+}
+
 }  // namespace
 
 extern const NormalizeKernels kNormalizeKernels;
-constexpr NormalizeKernels kNormalizeKernels = {square_sum, apply};
+constexpr NormalizeKernels kNormalizeKernels = {square_sum, apply, rows};
 
 }  // namespace onnxrun::ONNXRUN_SIMD_NAMESPACE

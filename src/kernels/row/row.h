@@ -32,7 +32,10 @@ struct RowKernels {
   // dst[i] = exp(src[i] - shift), 0 where that is subnormal; returns the sum of what it wrote. No element is larger
   // than shift. dst may be src. Error of exp: vec_math.h.
   float (*exp_sum)(const float* src, float* dst, size_t n, float shift) noexcept;
-  // The same with a shift for each element; what it wrote is added to sums.
+  // The softmax of each of `rows` rows, one behind the other; dst may be src. NaN where a row holds NaN or infinity, or
+  // -infinity alone.
+  void (*softmax)(const float* src, float* dst, size_t rows, size_t n) noexcept;
+  // exp_sum with a shift for each element; what it wrote is added to sums.
   void (*exp_sum_each)(const float* src, float* dst, size_t n, const float* shift, float* sums) noexcept;
 };
 

@@ -147,7 +147,28 @@ float max(const float* src, size_t n) noexcept {
   return result;
 }
 
-float exp_sum(const float* src, float* dst, size_t n, float shift) noexcept {
+// The largest element but for NaN; -inf for none.
+ONNXRUN_INLINE float largest_number(const float* src, size_t n) noexcept {
+  VecF largest[2] = {VecF(-kInfinity), VecF(-kInfinity)};
+  size_t i = 0;
+  for (; i + 2 * kLane <= n; i += 2 * kLane) {
+    ONNXRUN_UNROLL for (size_t k = 0; k < 2; ++k) largest[k] = xsimd::max(load(src + i + k * kLane), largest[k]);
+  }
+  for (; i + kLane <= n; i += kLane) largest[0] = xsimd::max(load(src + i), largest[0]);
+  if (i < n) {
+    const VecF rest = load_partial(src + i, n - i);
+    largest[1] = xsimd::max(select(first_lanes(n - i), rest, VecF(-kInfinity)), largest[1]);
+  }
+  alignas(64) float lanes[kLane];
+  xsimd::max(largest[0], largest[1]).store_aligned(lanes);
+  for (size_t half = kLane / 2; half > 0; half /= 2) {
+    for (size_t k = 0; k < half; ++k) lanes[k] = lanes[k] > lanes[k + half] ? lanes[k] : lanes[k + half];
+  }
+  return lanes[0];
+}
+
+// dst = exp(src - shift); returns sums by lanes.
+ONNXRUN_INLINE VecF exp_along(const float* src, float* dst, size_t n, float shift) noexcept {
   VecF sums(0);
   size_t i = 0;
   for (; i + kLane <= n; i += kLane) {
@@ -155,16 +176,29 @@ float exp_sum(const float* src, float* dst, size_t n, float shift) noexcept {
     store(dst + i, value);
     sums = sums + value;
   }
-  float total = sum_lanes(sums);
-  if (i < n) {
-    alignas(64) float lanes[kLane];
-    exp_of_negative(load_partial(src + i, n - i) - VecF(shift)).store_aligned(lanes);
-    for (size_t k = 0; i + k < n; ++k) {
-      dst[i + k] = lanes[k];
-      total += lanes[k];
-    }
+  if (i == n) return sums;
+  const VecF value = exp_of_negative(load_partial(src + i, n - i) - VecF(shift));
+  store_partial(dst + i, value, n - i);
+  return sums + select(first_lanes(n - i), value, VecF(0));
+}
+
+float exp_sum(const float* src, float* dst, size_t n, float shift) noexcept {
+  return sum_lanes(exp_along(src, dst, n, shift));
+}
+
+// Several rows at a time, for the processor to work on the next ones while one is summed up.
+void softmax(const float* src, float* dst, size_t rows, size_t n) noexcept {
+  for (size_t row = 0; row < rows; row += kLane, src += kLane * n, dst += kLane * n) {
+    const size_t some = rows - row < kLane ? rows - row : kLane;
+    float largest[kLane];
+    for (size_t r = 0; r < some; ++r) largest[r] = largest_number(src + r * n, n);
+    VecF sums[kLane];
+    for (VecF& sum : sums) sum = VecF(1);
+    for (size_t r = 0; r < some; ++r) sums[r] = exp_along(src + r * n, dst + r * n, n, largest[r]);
+    alignas(64) float factors[kLane];
+    (VecF(1) / xsimd::haddp(sums)).store_aligned(factors);
+    for (size_t r = 0; r < some; ++r) scale_shift(dst + r * n, dst + r * n, n, factors[r], 0);
   }
-  return total;
 }
 
 void exp_sum_each(const float* src, float* dst, size_t n, const float* shift, float* sums) noexcept {
@@ -184,9 +218,21 @@ void exp_sum_each(const float* src, float* dst, size_t n, const float* shift, fl
 }  // namespace
 
 extern const RowKernels kRowKernels;
-constexpr RowKernels kRowKernels = {max_strided, add_strided,      max_blocks,         add_blocks,
-                                    add_widened, sum_of_blocks,    max_of_blocks,      square_sum_of_blocks,
-                                    scale_shift, scale_shift_each, scale_shift_blocks, sum,
-                                    max,         exp_sum,          exp_sum_each};
+constexpr RowKernels kRowKernels = {max_strided,
+                                    add_strided,
+                                    max_blocks,
+                                    add_blocks,
+                                    add_widened,
+                                    sum_of_blocks,
+                                    max_of_blocks,
+                                    square_sum_of_blocks,
+                                    scale_shift,
+                                    scale_shift_each,
+                                    scale_shift_blocks,
+                                    sum,
+                                    max,
+                                    exp_sum,
+                                    softmax,
+                                    exp_sum_each};
 
 }  // namespace onnxrun::ONNXRUN_SIMD_NAMESPACE

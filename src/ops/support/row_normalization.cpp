@@ -13,6 +13,7 @@ namespace onnxrun::ops {
 namespace {
 
 constexpr int64_t kBlock = 512;  // elements that are summed in one precision, and converted at a time
+constexpr int64_t kShortRow = 1024;  // elements that kernels sum in float, several rows at a time
 
 // Elements [at, at + n) as numbers of C: in their place where they are such.
 template <class C>
@@ -137,7 +138,46 @@ RowNormalization::RowNormalization(const std::vector<int64_t>& extents, size_t f
     (axis < first ? rows : row).add_axis(extents[axis], {scale_strides[axis], bias_strides[axis]});
     (axis < first ? row_count : length) *= extents[axis];
   }
+  ptrdiff_t step = 1;
+  for (size_t axis = extents.size(); axis-- > 0;) {
+    const ptrdiff_t expected = axis < first ? 0 : step;
+    if (extents[axis] != 1 && (scale_strides[axis] != expected || bias_strides[axis] != expected)) {
+      shares_operands = false;
+    }
+    step *= extents[axis];
+  }
 }
+
+namespace {
+
+// Rows of floats that are summed in one precision.
+bool has_short_rows(const PlanContext& context, const RowNormalization& n) {
+  bool floats = context.input(0).dtype == DType::float32 && context.input(1).dtype == DType::float32;
+  for (const auto j : {std::optional<size_t>(0), n.mean, n.inverse}) {
+    floats = floats && (!j || context.output(*j).dtype == DType::float32);
+  }
+  return floats && n.shares_operands && n.length > 0 && n.length <= kShortRow;
+}
+
+void plan_short_rows(PlanContext& context, const RowNormalization& normalization) {
+  context.range(normalization.row_count, static_cast<double>(normalization.length) * 0.2 + 5,
+                [n = normalization](const TileContext& tile, int64_t begin, int64_t end) {
+                  NormalizedRows rows;
+                  rows.src = tile.input<float>(0) + begin * n.length;
+                  rows.dst = tile.output<float>(0) + begin * n.length;
+                  rows.rows = static_cast<size_t>(end - begin);
+                  rows.n = static_cast<size_t>(n.length);
+                  rows.is_centered = n.is_centered;
+                  rows.epsilon = n.epsilon;
+                  rows.scale = tile.input<float>(1);
+                  if (n.bias) rows.bias = tile.input<float>(*n.bias);
+                  if (n.mean) rows.mean = tile.output<float>(*n.mean) + begin;
+                  if (n.inverse) rows.inverse = tile.output<float>(*n.inverse) + begin;
+                  normalize_kernels().rows(rows);
+                });
+}
+
+}  // namespace
 
 void plan_row_normalization(PlanContext& context, const RowNormalization& normalization) {
   const bool is_wide = context.input(0).dtype == DType::float64 || context.input(1).dtype == DType::float64;
@@ -150,8 +190,9 @@ void plan_row_normalization(PlanContext& context, const RowNormalization& normal
   };
   if (context.input(0).dtype == context.output(0).dtype) context.in_place(0, 0);
   if (is_wide) return plan.template operator()<double>();
-  plan.template operator()<float>();
   context.flush_denormals();
+  if (has_short_rows(context, normalization)) return plan_short_rows(context, normalization);
+  plan.template operator()<float>();
 }
 
 }  // namespace onnxrun::ops

@@ -17,7 +17,8 @@ struct RowNormalization {
 
   StridedLoop<2> rows, row;  // element offsets of scale and bias
   int64_t row_count = 1;
-  int64_t length = 1;  // of a row
+  int64_t length = 1;           // of a row
+  bool shares_operands = true;  // every row has the same scale and bias, whose elements lie side by side
   double epsilon = 0;
   bool is_centered = true;        // otherwise neither mean nor distance from it: x / sqrt(mean(x^2) + epsilon)
   std::optional<size_t> bias;     // an input; scale is input 1
