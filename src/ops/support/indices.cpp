@@ -4,11 +4,8 @@
 
 namespace onnxrun::ops {
 
-int64_t checked_index(int64_t index, int64_t extent) {
-  if (index < -extent || index >= extent) {
-    RunContext::fail("index " + std::to_string(index) + " is out of range for an extent of " + std::to_string(extent));
-  }
-  return index < 0 ? index + extent : index;
+void fail_index(int64_t index, int64_t extent) {
+  RunContext::fail("index " + std::to_string(index) + " is out of range for an extent of " + std::to_string(extent));
 }
 
 void check_elementwise_indices(const InferContext& context, const DimShape& data, const DimShape& indices,

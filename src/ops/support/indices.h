@@ -6,8 +6,14 @@
 
 namespace onnxrun::ops {
 
+// \throws Error(run_failed) that names the index.
+[[noreturn]] void fail_index(int64_t index, int64_t extent);
+
 // An index of [-extent, extent) as one of [0, extent). \throws Error(run_failed).
-int64_t checked_index(int64_t index, int64_t extent);
+inline int64_t checked_index(int64_t index, int64_t extent) {
+  if (index < -extent || index >= extent) fail_index(index, extent);
+  return index < 0 ? index + extent : index;
+}
 
 // Checks that `indices` may pick elements of `data` along `axis`, as GatherElements and ScatterElements do.
 // \throws Error(invalid_model).
