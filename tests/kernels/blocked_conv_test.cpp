@@ -148,6 +148,32 @@ TEST_P(BlockedConvTest, LayersOfNetworks) {
   check(square(3, 40, 32, 8, 8));
 }
 
+// From a plain input these have lanes of outputs, where a row has as many.
+TEST_P(BlockedConvTest, FewOutputChannels) {
+  const std::vector<EpilogueStep> steps = {{EpilogueKind::add_residual}, {EpilogueKind::tanh}};
+  for (const size_t outputs : {1, 2, 3, 4, 5, 6, 7, 8, 9}) {
+    check(square(1, outputs, 28, 5, 1, 2));
+    check(square(3, outputs, 37, 3), steps);
+    check(square(2, outputs, 9, 1, 1), {{EpilogueKind::relu}});
+    ConvShape s = square(600, outputs, 20, 3, 1, 6);
+    s.dilation[1] = s.dilation[2] = 6;
+    s.stride[1] = 2;
+    s.batch = 2;
+    check(s);
+    ConvShape row;
+    row.in_channels = 3;
+    row.out_channels = outputs;
+    row.input[2] = 150;
+    row.kernel[2] = 7;
+    check(row, {{EpilogueKind::relu}});
+    ConvShape volume = square(2, outputs, 19, 3, 1, 1);
+    volume.input[0] = 4;
+    volume.kernel[0] = 3;
+    volume.pad_begin[0] = volume.pad_end[0] = 1;
+    check(volume);
+  }
+}
+
 TEST_P(BlockedConvTest, Grouped) {
   ConvShape s = square(64, 128, 13, 3, 1, 1);
   for (const size_t group : {2, 4}) {

@@ -16,9 +16,13 @@ ONNXRUN_DECLARE_TABLE(BlockedTileKernels, kBlockedTileKernels)
 
 ONNXRUN_DECLARE_TABLE(DotTileKernels, kDotTileKernels)
 
+ONNXRUN_DECLARE_TABLE(PixelTileKernels, kPixelTileKernels)
+
 const BlockedTileKernels& blocked_tile_kernels() { return ONNXRUN_SELECT_TABLE(kBlockedTileKernels); }
 
 const DotTileKernels& dot_tile_kernels() { return ONNXRUN_SELECT_TABLE(kDotTileKernels); }
+
+const PixelTileKernels& pixel_tile_kernels() { return ONNXRUN_SELECT_TABLE(kPixelTileKernels); }
 
 size_t channel_block() { return blocked_tile_kernels().block; }
 
@@ -201,10 +205,11 @@ class TileRun {
     const size_t length = plan_.merged ? std::min(plan_.row_length, positions_ - begin) : plan_.row_length;
     tile_.taps = taps_.data();
     tile_.taps_end = taps_.data() + taps_.size();
-    if (plan_.skip_rows && !plan_.skip_columns) keep_taps(row, rows, 0, length);
+    if (plan_.skip_rows && !plan_.skip_columns) keep_tap_rows(row, rows, length);
     const auto* functions = plan_.plain_output     ? dot_tile_kernels().tiles[vectors - 1]
                             : plan_.src_block == 1 ? plan_.kernels->plain[vectors - 1]
                                                    : plan_.kernels->single[vectors - 1];
+    if (plan_.pixel_lanes) return run_pixels(src, row);
     const bool together = rows == 2 && vectors == 2;
     const auto& groups = row + 1 == plan_.row_count ? plan_.last_groups : plan_.groups;
     for (size_t r = 0; r < (together ? 1 : rows); ++r) {
@@ -224,11 +229,25 @@ class TileRun {
         }
       }
     }
+    if (!tile_.unfinished) finish(begin * b, (plan_.merged ? length : rows * plan_.row_length) * b, vectors);
+  }
+
+  // A row whose lanes are outputs.
+  void run_pixels(const float* src, size_t row) {
+    const size_t begin = row * plan_.row_length * plan_.block;
+    tile_.src = src;
+    tile_.dst = panel_dst_ + begin;
+    pixel_tile_kernels().rows[plan_.shape.out_channels - 1](tile_, plan_.row_length);
+    tile_.epilogue.steps = 0;
+    finish(begin, plan_.row_length * plan_.block, 1);
+  }
+
+  // The steps that no tile does.
+  void finish(size_t begin, size_t floats, size_t vectors) {
     const int done = tile_.epilogue.steps;
-    if (tile_.unfinished || done == epilogue_.step_count) return;
-    const size_t floats = (plan_.merged ? length : rows * plan_.row_length) * b;
+    if (done == epilogue_.step_count) return;
     for (size_t v = 0; v < vectors; ++v) {
-      const size_t at = v * positions_ * b + begin * b;
+      const size_t at = v * positions_ * plan_.block + begin;
       epilogue_row_(panel_dst_ + at, panel_residual_ ? panel_residual_ + at : nullptr, floats, epilogue_.steps + done,
                     epilogue_.step_count - done);
     }
@@ -253,6 +272,19 @@ class TileRun {
     }
     tiles_left_ -= count;
     return count;
+  }
+
+  // The taps in rows of the kernel that read the input: neighbours, but for kernels with depth.
+  void keep_tap_rows(size_t row, size_t rows, size_t length) {
+    const ConvShape& s = plan_.shape;
+    if (s.kernel[0] > 1) return keep_taps(row, rows, 0, length);
+    const size_t y = row % plan_.output[1];
+    const auto reads = [&](size_t tap) { return reads_input(s, 1, y, y + rows - 1, tap); };
+    size_t begin = 0, end = s.kernel[1];
+    while (begin < end && !reads(begin)) ++begin;
+    while (begin < end && !reads(end - 1)) --end;
+    tile_.taps = taps_.data() + begin * s.kernel[2];
+    tile_.taps_end = taps_.data() + end * s.kernel[2];
   }
 
   // Keeps the taps that read the input for some of the pixels.

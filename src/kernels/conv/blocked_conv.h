@@ -73,6 +73,7 @@ struct BlockedConvPlan {
   // Rows of the output: its own, or, where all positions lie side by side, stretches of them.
   bool merged = false;
   bool paired = false;        // two rows at once
+  bool pixel_lanes = false;   // by PixelTileKernels
   bool skip_rows = false;     // tap rows in the padding are left out
   bool skip_columns = false;  // and tap columns
   bool exact = false;         // no tile reads padding: its taps read the input for all of its pixels or for none

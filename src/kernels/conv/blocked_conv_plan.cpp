@@ -207,6 +207,14 @@ size_t most_pixels(const BlockedConvPlan& plan) {
                                                    : plan.kernels->single_pixels);
 }
 
+bool has_pixel_lanes(const BlockedConvPlan& plan) {
+  const ConvShape& s = plan.shape;
+  const PixelTileKernels& kernels = pixel_tile_kernels();
+  return plan.plain_input && !plan.plain_output && s.group == 1 && s.stride[2] == 1 &&
+         plan.output[2] >= kernels.lanes && s.out_channels <= kMaxPixelChannels &&
+         kernels.rows[s.out_channels - 1] != nullptr;
+}
+
 // Rows that do not all lie side by side.
 void plan_pixels(BlockedConvPlan& plan) {
   const ConvShape& s = plan.shape;
@@ -224,9 +232,10 @@ void plan_pixels(BlockedConvPlan& plan) {
   if (taps > 1 && taps <= kMaxSkippedTaps && is_padded(s, plan.output)) {
     const auto padded = [&](int axis) { return s.pad_begin[axis] > 0 || s.pad_end[axis] > 0; };
     plan.skip_rows = padded(0) || padded(1);
-    plan.skip_columns = s.dilation[2] * s.stride[2] >= most && (s.pad_begin[2] >= most || s.pad_end[2] >= most);
+    plan.skip_columns =
+        !plan.pixel_lanes && s.dilation[2] * s.stride[2] >= most && (s.pad_begin[2] >= most || s.pad_end[2] >= most);
     if (plan.skip_columns) plan.groups = apart(plan.groups);
-    if (s.stride[2] == 1) {
+    if (s.stride[2] == 1 && !plan.pixel_lanes) {
       const Groups inside = cut_at_padding(s, plan.row_length, most);
       const size_t rows = plan.paired ? 2 : 1;
       const double cycles = plan.skip_columns ? row_cycles_inside(s, plan.groups, rows)
@@ -260,7 +269,8 @@ void plan_rows(BlockedConvPlan& plan) {
   const bool one_row = plan.output[0] == 1 && plan.output[1] == 1;
   // One tap: what is copied is copied to the output's extents.
   const bool same_extents = padded_or_strided(s, plan.output) || (s.stride[0] == 1 && s.stride[1] == 1);
-  plan.merged = one_row || (tap_count(s) == 1 && same_extents);
+  plan.pixel_lanes = has_pixel_lanes(plan);
+  plan.merged = !plan.pixel_lanes && (one_row || (tap_count(s) == 1 && same_extents));
   if (plan.merged) {
     plan_merged_rows(plan);
   } else {
@@ -292,7 +302,7 @@ void plan_tiles(BlockedConvPlan& plan) {
   const size_t units = ceil_div(plan.row_count, unit);
   const size_t reads = source_reads(plan);
   plan.tiles_of_row = tile_count(plan.groups);
-  const bool cuts = !plan.plain_output && plan.tiles_of_row * units > 2 && reads > kMaxReads;
+  const bool cuts = !plan.plain_output && !plan.pixel_lanes && plan.tiles_of_row * units > 2 && reads > kMaxReads;
   plan.stretch = cuts ? ceil_div(plan.src_blocks, ceil_div(reads, kStretchReads)) : plan.src_blocks;
   const size_t stretch_bytes = row_bytes / plan.src_blocks * plan.stretch;
   size_t parts = std::min(units, ceil_div(plan.row_count * stretch_bytes, kSourceBytes));

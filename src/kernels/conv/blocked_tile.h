@@ -59,6 +59,18 @@ struct BlockedTileKernels {
 
 const BlockedTileKernels& blocked_tile_kernels();
 
+// Rows of outputs of fewer channels than a vector has lanes, from a plain source of stride 1: the lanes are
+// neighbouring outputs, and are turned into channels when they are stored. Neither sums nor epilogue but the bias; one
+// output block.
+inline constexpr size_t kMaxPixelChannels = 8;
+struct PixelTileKernels {
+  size_t lanes = 0;  // outputs of the shortest row
+  // [channels - 1]: a row of `length` outputs; null for more channels than pay.
+  void (*rows[kMaxPixelChannels])(const BlockedTile& tile, size_t length) noexcept = {};
+};
+
+const PixelTileKernels& pixel_tile_kernels();
+
 // The same for a few output channels, which would leave most lanes of a vector idle: the lanes are the input channels
 // instead, and are summed at the end. The outputs are plain maps, dst_vector_step apart; weights of a channel block and
 // tap are [output][channel]. No epilogue but the bias.
