@@ -165,6 +165,7 @@ struct PlanOptions {
   Precision precision = Precision::standard;
   bool reference = false;  // plain kernels
   bool keep_denormals = false;
+  bool one_thread = false;  // nobody shares the tiles
 };
 
 // How a constant is brought into the form that a kernel reads, in independent units: writes [begin, end) of them, dst

@@ -19,7 +19,7 @@ namespace onnxrun {
 namespace {
 
 constexpr size_t kResidual = 3;  // input
-constexpr double kNanosecondsPerMultiply = 0.01;
+constexpr double kNanosecondsPerMultiply = 0.02;
 
 double multiplies(const ConvShape& s) {
   const size_t group_in = s.in_channels / s.group;
@@ -119,8 +119,8 @@ class BlockedConv : public Operator {
   }
 
   void plan_direct(PlanContext& context, const ConvShape& shape) const {
-    const auto plan =
-        std::make_shared<const BlockedConvPlan>(make_blocked_conv_plan(shape, plain_input_, plain_output_));
+    const auto plan = std::make_shared<const BlockedConvPlan>(
+        make_blocked_conv_plan(shape, plain_input_, plain_output_, context.options().one_thread));
     const std::vector<size_t>& taps = plan->used_taps;
     const std::string format = "blocked conv " + std::to_string(plain_input_) + " " + std::to_string(shape.group) +
                                " " + std::to_string(plan->block) + " taps " + std::to_string(taps.front()) + " to " +

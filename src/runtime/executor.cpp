@@ -14,7 +14,7 @@ namespace onnxrun {
 namespace {
 
 // Below this much work a meeting of threads does not pay.
-constexpr double kMinParallelNanoseconds = 5'000;
+constexpr double kMinParallelNanoseconds = 3'000;
 
 Value& slot(RunState& state, ValueId id) { return state.slots[static_cast<size_t>(id)]; }
 

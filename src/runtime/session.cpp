@@ -155,7 +155,7 @@ class Session::Impl {
     if (!problems.empty()) refuse(problems);
     std::vector<std::string> warnings;
     infer_graph(*graph_, options.dims, warnings);
-    const PlanOptions plan{options.precision, options.opt_level == 0, options.keep_denormals};
+    const PlanOptions plan{options.precision, options.opt_level == 0, options.keep_denormals, pool_.size() == 1};
     const auto evaluate = [&](const Graph& graph, const Node& node) { return evaluate_node(graph, node, plan); };
     const PassContext context{operators(), evaluate, static_cast<int64_t>(channel_block()),
                               options.precision != Precision::strict};

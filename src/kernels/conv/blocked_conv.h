@@ -7,6 +7,7 @@
 #include "kernels/channel_block.h"
 #include "kernels/conv/blocked_tile.h"
 #include "kernels/conv/conv.h"
+#include "kernels/tiling.h"
 
 namespace onnxrun {
 
@@ -103,7 +104,8 @@ bool can_block_conv(const ConvShape& shape, bool plain_input);
 bool has_dot_tiles(size_t out_channels);
 
 // `plain_output`: of one group, from a blocked input, where has_dot_tiles.
-BlockedConvPlan make_blocked_conv_plan(const ConvShape& shape, bool plain_input, bool plain_output = false);
+BlockedConvPlan make_blocked_conv_plan(const ConvShape& shape, bool plain_input, bool plain_output = false,
+                                       bool one_thread = false);
 
 // Packs panels [begin, end) of plan.panel_count from weights [M, C / group, KD, KH, KW], which may lie at any address;
 // dst is the beginning of packed_weight_bytes. Panels are independent.

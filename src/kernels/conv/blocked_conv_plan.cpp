@@ -16,7 +16,6 @@ using Groups = std::vector<BlockedConvPlan::TileGroup>;
 
 constexpr size_t kVectors = BlockedConvPlan::kVectors;
 constexpr size_t kMaxSkippedTaps = BlockedConvPlan::kMaxSkippedTaps;
-constexpr double kMinTileOperations = 1 << 19;  // multiply-adds: 5 to 20 microseconds
 constexpr size_t kMaxTiles = 64;
 constexpr size_t kSourceBytes =
     size_t{192} * 1024;  // that a tile reads again and again: stays in the second level cache
@@ -287,13 +286,12 @@ size_t source_reads(const BlockedConvPlan& plan) {
   return s.kernel[0] * s.kernel[1] * columns * plan.src_blocks * plan.src_block / pixels;
 }
 
-void plan_tiles(BlockedConvPlan& plan) {
+void plan_tiles(BlockedConvPlan& plan, bool one_thread) {
   const ConvShape& s = plan.shape;
   const auto positions = static_cast<double>(plan.output[0] * plan.output[1] * plan.output[2]);
   const double operations = static_cast<double>(s.batch * s.out_channels) * positions * static_cast<double>(plan.k);
   const size_t images = s.batch * s.group;
-  const size_t wanted =
-      ceil_div(static_cast<size_t>(std::clamp(operations / kMinTileOperations, 1.0, double{kMaxTiles})), images);
+  const size_t wanted = ceil_div(wanted_tiles(operations, one_thread), images);
   const size_t weight_bytes = plan.packed_weight_bytes / s.group;
   const size_t row_bytes = plan.merged
                                ? plan.row_length * plan.src_blocks * plan.src_block * sizeof(float)
@@ -345,7 +343,7 @@ bool has_dot_tiles(size_t out_channels) {
   return out_channels >= 1 && out_channels <= kMaxDotOutputs && dot_tile_kernels().pixels[out_channels - 1] > 0;
 }
 
-BlockedConvPlan make_blocked_conv_plan(const ConvShape& shape, bool plain_input, bool plain_output) {
+BlockedConvPlan make_blocked_conv_plan(const ConvShape& shape, bool plain_input, bool plain_output, bool one_thread) {
   BlockedConvPlan plan;
   plan.shape = shape;
   plan.plain_input = plain_input;
@@ -371,7 +369,7 @@ BlockedConvPlan make_blocked_conv_plan(const ConvShape& shape, bool plain_input,
   plan_rows(plan);
   plan_source(plan);
   plan_taps(plan);
-  plan_tiles(plan);
+  plan_tiles(plan, one_thread);
   plan_copy(plan);
   return plan;
 }

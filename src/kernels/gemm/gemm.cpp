@@ -24,9 +24,7 @@ size_t even_part(size_t count, size_t most, size_t unit) {
 
 }  // namespace
 
-GemmTiling gemm_tiling(size_t m, size_t n, size_t k, int mr, int nr, size_t max_rows) {
-  constexpr double kMinTileOperations = 1 << 19;  // 5 to 20 microseconds
-  constexpr size_t kMaxTiles = 64;
+GemmTiling gemm_tiling(size_t m, size_t n, size_t k, int mr, int nr, bool one_thread, size_t max_rows) {
   const size_t panels = ceil_div(n, static_cast<size_t>(nr));
   GemmTiling tiling;
   tiling.m_tile = even_part(m, max_rows, static_cast<size_t>(mr));
@@ -37,10 +35,10 @@ GemmTiling gemm_tiling(size_t m, size_t n, size_t k, int mr, int nr, size_t max_
   constexpr size_t kRowsWhileReading = 8;
   const double operations = static_cast<double>(std::max(m, kRowsWhileReading)) * static_cast<double>(n) *
                             static_cast<double>(std::max<size_t>(k, 1));
-  const size_t wanted = static_cast<size_t>(std::clamp(operations / kMinTileOperations, 1.0, double{kMaxTiles}));
+  const size_t wanted = wanted_tiles(operations, one_thread);
   const size_t panel_tiles = std::clamp<size_t>(ceil_div(wanted, tiling.m_tiles), 1, panels);
   // A single row takes four panels at a time, where there are enough.
-  const size_t unit = m > 3 ? 1 : panels >= 16 ? 4 : ceil_div(panels, 8);
+  const size_t unit = m > 3 || panels < 8 ? 1 : 4;
   tiling.panel_tile = even_part(panels, ceil_div(panels, panel_tiles), unit);
   tiling.panel_tiles = ceil_div(panels, tiling.panel_tile);
   return tiling;

@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "kernels/epilogue.h"
+#include "kernels/tiling.h"
 
 namespace onnxrun {
 
@@ -67,7 +68,7 @@ struct GemmTiling {
 
 // Proposes tiles of a few microseconds or more, up to about 64 of them. Depends on the arguments alone. The rows of a
 // tile share each panel, so the more the better while a stretch of A stays in the second level cache.
-GemmTiling gemm_tiling(size_t m, size_t n, size_t k, int mr, int nr, size_t max_rows = 144);
+GemmTiling gemm_tiling(size_t m, size_t n, size_t k, int mr, int nr, bool one_thread = false, size_t max_rows = 144);
 
 // Computes one tile; `backwards`: the one before it is computed next.
 template <class T>

@@ -63,7 +63,7 @@ bool split_gemm_works(const SplitGemmKernels& kernels) {
   dense.pack_b(b.data(), kN, 1, kK, kN, 0, dense.panel_count(kN), packed_b);
 
   const SplitGemmPlan plan = plan_split_gemm(kM, kN, kK, dense.nr);
-  const AlignedBuffer shared = allocate_aligned(plan.shared_bytes), scratch = allocate_aligned(plan.scratch_bytes);
+  const AlignedBuffer shared = allocate_aligned(plan.shared_bytes);
   SplitGemmArgs args;
   args.gemm = {kM, kN, kK, a.data(), kK, 1, packed_b, c.data(), kN, {bias.data()}};
   args.dense = &dense;
@@ -71,10 +71,9 @@ bool split_gemm_works(const SplitGemmKernels& kernels) {
   args.row_end = kM;
   args.a = plan.parts(shared.get());
   kernels.split(args, 0, ceil_div(kM, kSplitRows) * args.depths());
-  const GemmTiling tiling = split_gemm_tiling(kM, kN, kK, dense.nr);
-  for (size_t tile = 0; tile < tiling.tile_count(); ++tile) {
-    run_split_gemm_tile(kernels, args, tiling, tile, scratch.get());
-  }
+  const size_t panels = dense.panel_count(kN);
+  const AlignedBuffer scratch = allocate_aligned(split_gemm_scratch(kM, panels, dense.nr));
+  kernels.run(args, 0, kM, 0, panels, scratch.get());
 
   double error = 0, magnitude = 0;
   for (size_t i = 0; i < kM; ++i) {
@@ -119,7 +118,7 @@ SplitGemmPlan plan_split_gemm(size_t m, size_t n, size_t k, int nr) {
 
 GemmTiling split_gemm_tiling(size_t rows, size_t n, size_t k, int nr) {
   // Two panels are whole tiles of columns for every nr.
-  GemmTiling tiling = gemm_tiling(rows, n, k, kSplitRows, 2 * nr, kMaxTileRows);
+  GemmTiling tiling = gemm_tiling(rows, n, k, kSplitRows, 2 * nr, true, kMaxTileRows);
   tiling.panel_tile *= 2;
   return tiling;
 }

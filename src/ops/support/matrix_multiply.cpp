@@ -15,7 +15,7 @@
 namespace onnxrun::ops {
 namespace {
 
-constexpr double kNanosecondsPerMultiply = 0.01;
+constexpr double kNanosecondsPerMultiply = 0.02;
 constexpr double kNanosecondsPerWeight = 0.1;  // read from far caches
 
 // A product's operands, where a tile finds them.
@@ -208,7 +208,8 @@ class PackedProduct {
   }
 
   void add_products(const ProductOperands<T>& operands) {
-    const GemmTiling tiling = gemm_tiling(product_.m, product_.n, product_.k, kernel_.mr, kernel_.nr);
+    const bool one_thread = context_.options().one_thread;
+    const GemmTiling tiling = gemm_tiling(product_.m, product_.n, product_.k, kernel_.mr, kernel_.nr, one_thread);
     const auto tiles = static_cast<int64_t>(tiling.tile_count());
     const double cost =
         std::max(multiplies(product_.m) * kNanosecondsPerMultiply, multiplies(1) * kNanosecondsPerWeight) /
