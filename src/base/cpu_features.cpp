@@ -60,9 +60,12 @@ Isa detect() {
   return amx ? Isa::amx : Isa::avx512;
 }
 
+bool detect_vnni() { return has_bits(cpuid(7, 0).ecx, bit(11)); }
+
 #else
 
 bool request_tile_permission() { return false; }
+bool detect_vnni() { return false; }
 Isa detect() { return Isa::neon; }
 
 #endif
@@ -106,6 +109,11 @@ bool isa_supported(Isa isa) {
 }
 
 Isa selected_isa() { return selection(); }
+
+bool has_avx512_vnni() {
+  static const bool kHas = detect_vnni();
+  return kHas;
+}
 
 void withdraw_amx() {
   Isa amx = Isa::amx;

@@ -19,6 +19,9 @@ bool isa_supported(Isa isa);
 // system has granted this process the tile registers. Thread-safe.
 Isa selected_isa();
 
+// Whether the processor has AVX512_VNNI, the instructions that multiply small integers and add to sums. Thread-safe.
+bool has_avx512_vnni();
+
 // Treats the processor as one without AMX from now on: its tile unit was found to be wrong. Kernels chosen before keep
 // running. Thread-safe.
 void withdraw_amx();

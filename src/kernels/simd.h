@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 // xsimd 8.1 has no fused multiply-add for AVX-512: its own would round twice. The overloads must be declared before
 // xsimd_api.hpp, whose fma() looks them up by qualified name; its include guard holds it back until then.
@@ -176,6 +177,29 @@ ONNXRUN_INLINE void store_partial(T* dst, const Vec<T>& value, size_t n) noexcep
   value.store_aligned(lanes);
   for (size_t i = 0; i < n; ++i) dst[i] = lanes[i];
 #endif
+}
+
+// One round of sums_of_lanes: the halves of each group of kGroup lanes of a, then of b, added.
+template <size_t kGroup, size_t... kLane>
+ONNXRUN_INLINE Vec<float> add_halves(const Vec<float>& a, const Vec<float>& b, std::index_sequence<kLane...>) noexcept {
+  constexpr size_t kHalf = kGroup / 2;
+  return Vec<float>(__builtin_shufflevector(a.data, b.data, (kLane / kHalf * kGroup + kLane % kHalf)...)) +
+         Vec<float>(__builtin_shufflevector(a.data, b.data, (kLane / kHalf * kGroup + kLane % kHalf + kHalf)...));
+}
+
+// Lane i: the sum of the lanes of x[i]. (xsimd 8.1's haddp is wrong for AVX-512.)
+template <size_t kGroup = kLanes<float>, size_t kCount>
+ONNXRUN_INLINE Vec<float> sums_of_lanes(const Vec<float> (&x)[kCount]) noexcept {
+  Vec<float> sums[kCount / 2];
+  ONNXRUN_UNROLL
+  for (size_t i = 0; i < kCount / 2; ++i) {
+    sums[i] = add_halves<kGroup>(x[2 * i], x[2 * i + 1], std::make_index_sequence<kLanes<float>>());
+  }
+  if constexpr (kCount == 2) {
+    return sums[0];
+  } else {
+    return sums_of_lanes<kGroup / 2>(sums);
+  }
 }
 
 // The first n float lanes.

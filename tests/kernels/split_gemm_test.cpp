@@ -441,7 +441,7 @@ struct MapsProblem {
     return maps;
   }
 
-  void run(const std::vector<EpilogueStep>& steps) {
+  void run(const SplitGemmKernels& kernels, const std::vector<EpilogueStep>& steps) {
     const size_t m = images * out_positions();
     Buffer<float> packed(dense->packed_b_size(channels, outputs));
     dense->pack_b(weights.data(), 1, static_cast<ptrdiff_t>(channels), channels, outputs, 0,
@@ -469,11 +469,11 @@ struct MapsProblem {
       args.row_begin = row;
       args.row_end = std::min(m, row + plan.chunk_rows);
       const size_t rows = args.row_end - row;
-      kEmulatedSplitGemm.split(args, 0, (rows + kSplitRows - 1) / kSplitRows * args.depths());
+      kernels.split(args, 0, (rows + kSplitRows - 1) / kSplitRows * args.depths());
       const GemmTiling tiling = split_gemm_tiling(rows, outputs, channels, dense->nr);
       for (size_t tile = 0; tile < tiling.tile_count(); ++tile) {
         const Buffer<std::byte> scratch(split_gemm_scratch(tiling.m_tile, tiling.panel_tile, dense->nr));
-        run_split_gemm_tile(kEmulatedSplitGemm, args, tiling, tile, scratch.get());
+        run_split_gemm_tile(kernels, args, tiling, tile, scratch.get());
       }
     }
   }
@@ -504,18 +504,23 @@ struct MapsProblem {
   }
 };
 
+// The processor's unit takes blocks of its vectors alone.
+bool takes_block(const SplitGemmKernels* unit, size_t block) { return unit == &kEmulatedSplitGemm || block == 16; }
+
 TEST_F(SplitGemm, BlockedMaps) {
   const std::vector<EpilogueStep> steps = {{EpilogueKind::add_residual}, {EpilogueKind::relu}};
-  for (const size_t block : {4, 8, 16}) {
-    for (const size_t channels : {3, 32, 40, 600}) {
-      for (const size_t outputs : {5, 48, 57}) {
-        for (const size_t images : {1, 3}) {
+  for (const SplitGemmKernels* unit : units()) {
+    for (const size_t block : {4, 8, 16}) {
+      for (const size_t channels : {3, 32, 40, 600}) {
+        for (const size_t outputs : {5, 48, 57}) {
           for (const bool strided : {false, true}) {
+            if (!takes_block(unit, block)) continue;
+            const size_t images = strided ? 3 : 1;
             SCOPED_TRACE(::testing::Message() << images << ' ' << channels << " to " << outputs << " by " << block);
             MapsProblem problem({images, channels, outputs, block}, {2, 3, 7},
                                 strided ? std::array<size_t, 3>{2, 1, 3} : std::array<size_t, 3>{1, 1, 1}, random_);
             if (strided) problem.dense = &kPlain<16>;
-            problem.run(steps);
+            problem.run(*unit, steps);
             problem.expect_close(steps);
             if (HasFatalFailure()) return;
           }
@@ -527,12 +532,14 @@ TEST_F(SplitGemm, BlockedMaps) {
 }
 
 TEST_F(SplitGemm, NumbersOutOfRangeOnBlockedMaps) {
-  MapsProblem problem({2, 70, 130, 16}, {1, 9, 11}, {1, 2, 1}, random_);
-  problem.x[40] = kInf;
-  problem.x[problem.x.size() / 2 + 16] = kNan;
-  problem.weights[size_t{100} * 70 + 3] = -kInf;
-  problem.run({});
-  problem.expect_close({});
+  for (const SplitGemmKernels* unit : units()) {
+    MapsProblem problem({2, 70, 130, 16}, {1, 9, 11}, {1, 2, 1}, random_);
+    problem.x[40] = kInf;
+    problem.x[problem.x.size() / 2 + 16] = kNan;
+    problem.weights[size_t{100} * 70 + 3] = -kInf;
+    problem.run(*unit, {});
+    problem.expect_close({});
+  }
   EXPECT_GT(EmulatedTiles::multiply_adds(), 0);
 }
 

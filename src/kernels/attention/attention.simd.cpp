@@ -65,7 +65,7 @@ void score_row(const float* q, size_t size, const float* keys, ptrdiff_t key_str
       ONNXRUN_UNROLL
       for (size_t v = 0; v < kLane; ++v) sums[v] = fma(x, load_partial(key[v] + i, size - i), sums[v]);
     }
-    store_partial(scores + j, xsimd::haddp(sums), some);
+    store_partial(scores + j, sums_of_lanes(sums), some);
   }
 }
 

@@ -1,5 +1,8 @@
 #include "kernels/int_gemm/int_gemm.h"
 
+#include <array>
+#include <utility>
+
 #include "kernels/simd.h"
 
 namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
@@ -19,13 +22,19 @@ constexpr size_t kRows = 6;
 constexpr size_t kRows = 4;
 #endif
 
-// sum + the products of pairs of int16 in each lane, added.
+// sum + the products of pairs of int16 in each lane, added. kVnni: by the one instruction of AVX512_VNNI.
+template <bool kVnni>
 ONNXRUN_INLINE VecI add_pair_products(const VecI& sum, const VecI& a, const VecI& b) noexcept {
 #if defined(ONNXRUN_SIMD_sse2)
   return sum + VecI(_mm_madd_epi16(a, b));
 #elif defined(ONNXRUN_SIMD_avx2)
   return sum + VecI(_mm256_madd_epi16(a, b));
 #elif defined(ONNXRUN_SIMD_avx512)
+  if constexpr (kVnni) {
+    auto result = sum.data;
+    __asm__("vpdpwssd %2, %1, %0" : "+v"(result) : "v"(a.data), "v"(b.data));
+    return result;
+  }
   return sum + VecI(_mm512_madd_epi16(a, b));
 #else
   const int16x8_t x = vreinterpretq_s16_s32(a);
@@ -52,7 +61,7 @@ struct Panel {
   }
 };
 
-template <size_t Rows, bool Spread>
+template <size_t Rows, bool Spread, bool kVnni>
 struct TileKernel {
   // C[Rows, columns] from rows of `k` elements, even, and one panel.
   static void run(const int16_t* rows, const Panel& panel, size_t k, size_t columns, int32_t* c,
@@ -72,7 +81,7 @@ struct TileKernel {
       for (size_t i = 0; i < Rows; ++i) {
         const VecI a(load_pair(rows + i * k + p));
         ONNXRUN_UNROLL
-        for (size_t v = 0; v < kVectors; ++v) sums[i][v] = add_pair_products(sums[i][v], a, columns_of_b[v]);
+        for (size_t v = 0; v < kVectors; ++v) sums[i][v] = add_pair_products<kVnni>(sums[i][v], a, columns_of_b[v]);
       }
     }
     ONNXRUN_UNROLL
@@ -92,48 +101,37 @@ struct TileKernel {
 };
 
 using Tile = void (*)(const int16_t*, const Panel&, size_t, size_t, int32_t*, ptrdiff_t) noexcept;
-template <bool Spread, size_t... Less>
-struct Tiles {
-  static constexpr Tile functions[] = {TileKernel<Less + 1, Spread>::run...};
-};
-#if defined(ONNXRUN_SIMD_avx512)
-template <bool Spread>
-using AllTiles = Tiles<Spread, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>;
-#elif defined(ONNXRUN_SIMD_neon)
-template <bool Spread>
-using AllTiles = Tiles<Spread, 0, 1, 2, 3, 4, 5, 6, 7>;
-#elif defined(ONNXRUN_SIMD_avx2)
-template <bool Spread>
-using AllTiles = Tiles<Spread, 0, 1, 2, 3, 4, 5>;
-#else
-template <bool Spread>
-using AllTiles = Tiles<Spread, 0, 1, 2, 3>;
-#endif
-
-template <bool Spread>
+template <bool Spread, bool kVnni, size_t... Less>
+constexpr std::array<Tile, sizeof...(Less)> tiles_of(std::index_sequence<Less...>) {
+  return {TileKernel<Less + 1, Spread, kVnni>::run...};
+}
+template <bool Spread, bool kVnni>
 void run_tiles(const int16_t* rows, const int16_t* b, const int64_t* offsets, size_t m, size_t n, size_t k, int32_t* c,
                ptrdiff_t c_row_stride) noexcept {
+  static constexpr auto kTiles = tiles_of<Spread, kVnni>(std::make_index_sequence<kRows>());
   const size_t padded = IntGemmKernels::padded_k(k);
   Panel panel = {reinterpret_cast<const int32_t*>(b), offsets};
   for (size_t column = 0; column < n; column += kColumns) {
     const size_t columns = n - column < kColumns ? n - column : kColumns;
     for (size_t row = 0; row < m; row += kRows) {
       const size_t count = m - row < kRows ? m - row : kRows;
-      AllTiles<Spread>::functions[count - 1](rows + row * padded, panel, padded, columns,
-                                             c + static_cast<ptrdiff_t>(row) * c_row_stride + column, c_row_stride);
+      kTiles[count - 1](rows + row * padded, panel, padded, columns,
+                        c + static_cast<ptrdiff_t>(row) * c_row_stride + column, c_row_stride);
     }
     panel.pairs += Spread ? kColumns : padded / 2 * kColumns;
   }
 }
 
+template <bool kVnni>
 void run(const int16_t* rows, const int16_t* panels, size_t m, size_t n, size_t k, int32_t* c,
          ptrdiff_t c_row_stride) noexcept {
-  run_tiles<false>(rows, panels, nullptr, m, n, k, c, c_row_stride);
+  run_tiles<false, kVnni>(rows, panels, nullptr, m, n, k, c, c_row_stride);
 }
 
+template <bool kVnni>
 void run_spread(const int16_t* rows, const int16_t* b, const int64_t* offsets, size_t m, size_t n, size_t k, int32_t* c,
                 ptrdiff_t c_row_stride) noexcept {
-  run_tiles<true>(rows, b, offsets, m, n, k, c, c_row_stride);
+  run_tiles<true, kVnni>(rows, b, offsets, m, n, k, c, c_row_stride);
 }
 
 template <class T>
@@ -214,9 +212,17 @@ void pack_panel(const Int8Matrix& b, const void* zero, ptrdiff_t zero_step, size
   pack_panel_of(b, static_cast<const uint8_t*>(zero), zero_step, k, columns, dst);
 }
 
+template <bool kVnni>
+constexpr IntGemmKernels kKernels = {kRows,       kColumns,   pack_rows,        pack_panel,
+                                     widen_pairs, run<kVnni>, run_spread<kVnni>};
+
 }  // namespace
 
 extern const IntGemmKernels kIntGemmKernels;
-const IntGemmKernels kIntGemmKernels = {kRows, kColumns, pack_rows, pack_panel, widen_pairs, run, run_spread};
+const IntGemmKernels kIntGemmKernels = kKernels<false>;
+#if defined(ONNXRUN_SIMD_avx512)
+extern const IntGemmKernels kIntGemmVnniKernels;
+const IntGemmKernels kIntGemmVnniKernels = kKernels<true>;
+#endif
 
 }  // namespace onnxrun::ONNXRUN_SIMD_NAMESPACE

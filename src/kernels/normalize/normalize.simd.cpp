@@ -91,7 +91,7 @@ void rows(const NormalizedRows& args) noexcept {
     for (VecF& sum : sums) sum = VecF(0);
     if (args.is_centered) {
       for (size_t r = 0; r < some; ++r) sums[r] = sum_along(src + r * n, n, [](const VecF& x, size_t) { return x; });
-      (xsimd::haddp(sums) / VecF(static_cast<float>(n))).store_aligned(mean);
+      (sums_of_lanes(sums) / VecF(static_cast<float>(n))).store_aligned(mean);
     }
     for (size_t r = 0; r < some; ++r) {
       const VecF center(mean[r]);
@@ -101,7 +101,7 @@ void rows(const NormalizedRows& args) noexcept {
         return lanes == kLane ? square : select(first_lanes(lanes), square, VecF(0));
       });
     }
-    xsimd::haddp(sums).store_aligned(inverse);
+    sums_of_lanes(sums).store_aligned(inverse);
     for (size_t r = 0; r < kLane; ++r) {
       inverse[r] = static_cast<float>(1 / __builtin_sqrt(static_cast<double>(inverse[r]) / count + args.epsilon));
     }

@@ -196,7 +196,7 @@ void softmax(const float* src, float* dst, size_t rows, size_t n) noexcept {
     for (VecF& sum : sums) sum = VecF(1);
     for (size_t r = 0; r < some; ++r) sums[r] = exp_along(src + r * n, dst + r * n, n, largest[r]);
     alignas(64) float factors[kLane];
-    (VecF(1) / xsimd::haddp(sums)).store_aligned(factors);
+    (VecF(1) / sums_of_lanes(sums)).store_aligned(factors);
     for (size_t r = 0; r < some; ++r) scale_shift(dst + r * n, dst + r * n, n, factors[r], 0);
   }
 }
