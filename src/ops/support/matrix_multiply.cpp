@@ -65,7 +65,7 @@ class PackedProduct {
   void plan() {
     const bool is_constant = context_.constant(1) && context_.input(1).dtype == kDTypeOf<T>;
     const bool is_direct = !is_constant && can_read_directly();
-    const SplitGemmKernels* split = split_kernels();
+    const SplitGemmKernels* split = is_direct ? nullptr : split_kernels();
     const SplitGemmPlan split_plan =
         split ? plan_split_gemm(product_.m, product_.n, product_.k, kernel_.nr) : SplitGemmPlan{};
     std::vector<size_t> inputs = {0, 1};
