@@ -278,9 +278,10 @@ class TileRun {
   void keep_tap_rows(size_t row, size_t rows, size_t length) {
     const ConvShape& s = plan_.shape;
     if (s.kernel[0] > 1) return keep_taps(row, rows, 0, length);
+    const size_t z = row / plan_.output[1];
     const size_t y = row % plan_.output[1];
     const auto reads = [&](size_t tap) { return reads_input(s, 1, y, y + rows - 1, tap); };
-    size_t begin = 0, end = s.kernel[1];
+    size_t begin = 0, end = reads_input(s, 0, z, z, 0) ? s.kernel[1] : 0;
     while (begin < end && !reads(begin)) ++begin;
     while (begin < end && !reads(end - 1)) --end;
     tile_.taps = taps_.data() + begin * s.kernel[2];

@@ -12,7 +12,7 @@
 namespace onnxrun::ops {
 namespace {
 
-constexpr int64_t kBlock = 512;  // elements that are summed in one precision, and converted at a time
+constexpr int64_t kBlock = 512;      // elements that are summed in one precision, and converted at a time
 constexpr int64_t kShortRow = 1024;  // elements that kernels sum in float, several rows at a time
 
 // Elements [at, at + n) as numbers of C: in their place where they are such.
