@@ -15,15 +15,25 @@ namespace {
 
 __extension__ using uint128_t = unsigned __int128;
 
+template <class T>
+struct OrderedType {
+  using type = std::conditional_t<sizeof(T) == sizeof(uint64_t), uint64_t, uint32_t>;
+};
+template <class T>
+requires std::is_integral_v<T>
+struct OrderedType<T> : std::make_unsigned<T> {
+};
+template <class T>
+using Ordered = typename OrderedType<T>::type;
+
 // An unsigned number that is larger where x is: the same for both zeros, the largest for NaN.
 template <class T>
-auto ordered(T x) {
+Ordered<T> ordered(T x) {
+  using U = Ordered<T>;
+  constexpr U kSign = U(1) << (sizeof(U) * 8 - 1);
   if constexpr (std::is_integral_v<T>) {
-    using U = std::make_unsigned_t<T>;
-    return static_cast<U>(static_cast<U>(x) ^ (std::is_signed_v<T> ? U(1) << (sizeof(U) * 8 - 1) : U(0)));
+    return static_cast<U>(static_cast<U>(x) ^ (std::is_signed_v<T> ? kSign : U(0)));
   } else if constexpr (std::is_floating_point_v<T>) {
-    using U = std::conditional_t<sizeof(T) == sizeof(uint32_t), uint32_t, uint64_t>;
-    constexpr U kSign = U(1) << (sizeof(U) * 8 - 1);
     const U bits = std::bit_cast<U>(x + T(0));  // -0 + 0 is 0
     if (x != x) return ~U(0);
     return (bits & kSign) != 0 ? ~bits : bits | kSign;
@@ -37,7 +47,7 @@ auto ordered(T x) {
 template <class Key, class T>
 class Selection {
  public:
-  using Value = decltype(ordered(T()));
+  using Value = Ordered<T>;
   static constexpr int kIndexBits = sizeof(Key) * 4;
 
   // Keys that are collected before all but the best k are dropped.
@@ -137,10 +147,10 @@ class TopK : public Operator {
     const ops::AxisView view(shape, axis);
     const int64_t k = context.wants(0) ? context.output(0).shape[axis] : context.output(1).shape[axis];
     dispatch_dtype<NumberTypes>(context.input(0).dtype, [&]<class T>() {
-      constexpr bool kIsWide = sizeof(T) > sizeof(uint32_t);
-      const bool is_long = view.extent > int64_t{1} << 32;
-      kIsWide || is_long ? plan_with<T, uint128_t>(context, view, k)
-                         : plan_with<T, std::conditional_t<kIsWide, uint128_t, uint64_t>>(context, view, k);
+      if constexpr (sizeof(T) <= sizeof(uint32_t)) {
+        if (view.extent <= int64_t{1} << 32) return plan_with<T, uint64_t>(context, view, k);
+      }
+      plan_with<T, uint128_t>(context, view, k);
     });
   }
 

@@ -195,10 +195,10 @@ void run_alone(const Program& program, const Step& step, RunState& state, void**
 }
 
 Tensor allocate(const Step::Allocation& allocation, RunState& state) {
-  const auto& [id, type, is_output] = allocation;
-  if (!is_output || !state.keeps_outputs || type.dtype == DType::string) return {type.dtype, type.shape};
+  const TensorType& type = allocation.type;
+  if (!allocation.is_output || !state.keeps_outputs || type.dtype == DType::string) return {type.dtype, type.shape};
   state.outputs.resize(state.slots.size());
-  auto& [newest, older] = state.outputs[static_cast<size_t>(id)];
+  auto& [newest, older] = state.outputs[static_cast<size_t>(allocation.value)];
   const auto serves = [&](const Tensor& kept) {
     return kept.unique() && kept.dtype() == type.dtype && kept.shape() == type.shape;
   };
