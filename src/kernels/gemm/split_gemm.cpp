@@ -89,16 +89,19 @@ bool split_gemm_works(const SplitGemmKernels& kernels) {
   return error <= 1e-12 * magnitude;
 }
 
-bool split_gemm_pays(size_t m, size_t n, size_t k) {
-  // Cycles of a core of a Xeon with AMX; 27 and 51 products a cycle were measured, as was the time of splitting.
+bool split_gemm_pays(size_t m, size_t n, size_t k, double share) {
+  // Cycles of a core of a Xeon with AMX; 27 and 51 products a cycle were measured, as was the time of splitting. Parts
+  // that do not stay in the second level cache are read from afar once more.
   constexpr double kSplitCycles = 0.6;
+  constexpr double kNearBytes = 1.5 * (1 << 20);
   constexpr double kMinCycles = 1e5;
   const auto number = [](size_t x) { return static_cast<double>(x); };
   const double rows = number(align_up(m, 16)), columns = number(align_up(n, 16)), depth = number(align_up(k, 32));
+  const double splitting = 6 * rows * depth > kNearBytes ? 2 * kSplitCycles : kSplitCycles;
   const double dense = number(m) * number(n) * number(k) / 27;
-  const double split = rows * columns * depth / 51 + kSplitCycles * rows * depth + 0.5 * rows * columns +
+  const double split = rows * columns * depth / 51 + splitting * rows * depth + 0.5 * rows * columns +
                        kSplitCycles * columns * depth * number(ceil_div(m, kMaxTileRows));
-  return dense > kMinCycles && split < 0.9 * dense;
+  return dense > kMinCycles && split < share * dense;
 }
 
 SplitGemmPlan plan_split_gemm(size_t m, size_t n, size_t k, int nr) {

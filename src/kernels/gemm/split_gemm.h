@@ -71,8 +71,9 @@ bool split_gemm_works(const SplitGemmKernels& kernels);
 // Makes split_gemm_kernels() return these; null: what the processor has. Not thread-safe.
 void set_split_gemm_for_testing(const SplitGemmKernels* kernels);
 
-// Whether splitting and multiplying by tiles is expected to be faster than the dense kernels. Depends on extents alone.
-bool split_gemm_pays(size_t m, size_t n, size_t k);
+// Whether splitting and multiplying by tiles is expected to take less than `share` of the dense kernels' time. Depends
+// on extents alone.
+bool split_gemm_pays(size_t m, size_t n, size_t k, double share = 0.9);
 
 // How a product is divided. The parts of A are made for chunk_rows rows at a time, which bounds their memory.
 struct SplitGemmPlan {
@@ -91,11 +92,11 @@ SplitGemmPlan plan_split_gemm(size_t m, size_t n, size_t k, int nr);
 GemmTiling split_gemm_tiling(size_t rows, size_t n, size_t k, int nr);
 size_t split_gemm_scratch(size_t rows, size_t panels, int nr);
 
-// Computes one tile of the chunk that args.a is for.
+// Computes one tile of the chunk that args.a is for. Neighbours share the rows of A, whose parts are larger than B.
 inline void run_split_gemm_tile(const SplitGemmKernels& kernels, const SplitGemmArgs& args, const GemmTiling& tiling,
                                 size_t tile, std::byte* scratch) {
-  const size_t row = args.row_begin + tile % tiling.m_tiles * tiling.m_tile;
-  const size_t panel = tile / tiling.m_tiles * tiling.panel_tile;
+  const size_t row = args.row_begin + tile / tiling.panel_tiles * tiling.m_tile;
+  const size_t panel = tile % tiling.panel_tiles * tiling.panel_tile;
   const size_t panels = args.dense->panel_count(args.gemm.n);
   kernels.run(args, row, row + tiling.m_tile < args.row_end ? row + tiling.m_tile : args.row_end, panel,
               panel + tiling.panel_tile < panels ? panel + tiling.panel_tile : panels, scratch);

@@ -12,10 +12,10 @@ constexpr double kNanosecondsPerSplit = 150;  // of 32 x 32 numbers
 
 }  // namespace
 
-const SplitGemmKernels* split_product_kernels(const PlanContext& context, size_t m, size_t n, size_t k) {
+const SplitGemmKernels* split_product_kernels(const PlanContext& context, size_t m, size_t n, size_t k, double share) {
   const PlanOptions& options = context.options();
   if (options.precision == Precision::strict || options.keep_denormals) return nullptr;
-  return split_gemm_pays(m, n, k) ? split_gemm_kernels() : nullptr;
+  return split_gemm_pays(m, n, k, share) ? split_gemm_kernels() : nullptr;
 }
 
 void add_split_product(PlanContext& context, const SplitGemmKernels& kernels, const SplitGemmPlan& plan, size_t m,
