@@ -53,16 +53,13 @@ SplitMaps split_maps(const ConvShape& s) {
 
 // The kernels of a matrix unit where they compute such a convolution between blocked maps, and pay.
 const SplitGemmKernels* split_kernels(const PlanContext& context, const ConvShape& s) {
-  bool is_pointwise = s.group == 1 && s.in_channels <= kMaxSplitMapsDepth;
-  size_t positions = s.batch;
-  for (int axis = 0; axis < 3; ++axis) {
-    is_pointwise = is_pointwise && s.kernel[axis] == 1 && s.pad_begin[axis] == 0 && s.pad_end[axis] == 0;
-    positions *= conv_output_extent(s, axis);
-  }
   const bool fits = static_cast<size_t>(gemm_kernels().nr) % channel_block() == 0;
+  if (!fits || s.group > 1 || s.in_channels > kMaxSplitMapsDepth) return nullptr;
+  for (int axis = 0; axis < 3; ++axis) {
+    if (s.kernel[axis] > 1 || s.pad_begin[axis] > 0 || s.pad_end[axis] > 0) return nullptr;
+  }
   constexpr double kShare = 0.8;  // the dense convolutions come closer to the peak than products do
-  return is_pointwise && fits ? ops::split_product_kernels(context, positions, s.out_channels, s.in_channels, kShare)
-                              : nullptr;
+  return ops::split_product_kernels(context, s.batch * split_maps(s).positions, s.out_channels, s.in_channels, kShare);
 }
 
 class BlockedConv : public Operator {

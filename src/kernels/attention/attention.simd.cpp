@@ -16,30 +16,34 @@ constexpr size_t kVectors = 2;
 #endif
 constexpr size_t kStretch = 32;  // values at a time where they are wide: what is read stays in a few pages
 
-// kCount queries against all keys.
+// sums[i] = x y[i] by lanes, over `size` elements.
 template <size_t kCount>
+ONNXRUN_INLINE void multiply(const float* x, const float* const (&y)[kCount], size_t size,
+                             VecF (&sums)[kCount]) noexcept {
+  ONNXRUN_UNROLL
+  for (size_t k = 0; k < kCount; ++k) sums[k] = VecF(0);
+  size_t i = 0;
+  for (; i + kLane <= size; i += kLane) {
+    const VecF factor = load(x + i);
+    ONNXRUN_UNROLL
+    for (size_t k = 0; k < kCount; ++k) sums[k] = fma(factor, load(y[k] + i), sums[k]);
+  }
+  if (i == size) return;
+  const VecF factor = load_partial(x + i, size - i);
+  ONNXRUN_UNROLL
+  for (size_t k = 0; k < kCount; ++k) sums[k] = fma(factor, load_partial(y[k] + i, size - i), sums[k]);
+}
+
+// kRows queries against one key at a time.
 void score_rows(const float* q, size_t size, const float* keys, ptrdiff_t key_stride, size_t count, float* scores,
                 ptrdiff_t score_stride) noexcept {
-  for (size_t j = 0; j < count; ++j) {
-    const float* key = keys + static_cast<ptrdiff_t>(j) * key_stride;
-    VecF sums[kCount];
+  const float* rows[kRows];
+  for (size_t r = 0; r < kRows; ++r) rows[r] = q + r * size;
+  for (size_t j = 0; j < count; ++j, keys += key_stride) {
+    VecF sums[kRows];
+    multiply(keys, rows, size, sums);
     ONNXRUN_UNROLL
-    for (size_t r = 0; r < kCount; ++r) sums[r] = VecF(0);
-    size_t i = 0;
-    for (; i + kLane <= size; i += kLane) {
-      const VecF k = load(key + i);
-      ONNXRUN_UNROLL
-      for (size_t r = 0; r < kCount; ++r) sums[r] = fma(load(q + r * size + i), k, sums[r]);
-    }
-    if (i < size) {
-      const VecF k = load_partial(key + i, size - i);
-      ONNXRUN_UNROLL
-      for (size_t r = 0; r < kCount; ++r) {
-        sums[r] = fma(load_partial(q + r * size + i, size - i), k, sums[r]);
-      }
-    }
-    ONNXRUN_UNROLL
-    for (size_t r = 0; r < kCount; ++r) scores[static_cast<ptrdiff_t>(r) * score_stride + j] = xsimd::hadd(sums[r]);
+    for (size_t r = 0; r < kRows; ++r) scores[static_cast<ptrdiff_t>(r) * score_stride + j] = xsimd::hadd(sums[r]);
   }
 }
 
@@ -52,19 +56,7 @@ void score_row(const float* q, size_t size, const float* keys, ptrdiff_t key_str
     for (size_t v = 0; v < kLane; ++v)
       key[v] = keys + static_cast<ptrdiff_t>(j + (v < some ? v : some - 1)) * key_stride;
     VecF sums[kLane];
-    ONNXRUN_UNROLL
-    for (size_t v = 0; v < kLane; ++v) sums[v] = VecF(0);
-    size_t i = 0;
-    for (; i + kLane <= size; i += kLane) {
-      const VecF x = load(q + i);
-      ONNXRUN_UNROLL
-      for (size_t v = 0; v < kLane; ++v) sums[v] = fma(x, load(key[v] + i), sums[v]);
-    }
-    if (i < size) {
-      const VecF x = load_partial(q + i, size - i);
-      ONNXRUN_UNROLL
-      for (size_t v = 0; v < kLane; ++v) sums[v] = fma(x, load_partial(key[v] + i, size - i), sums[v]);
-    }
+    multiply(q, key, size, sums);
     store_partial(scores + j, sums_of_lanes(sums), some);
   }
 }
@@ -73,7 +65,7 @@ void score(const float* q, size_t rows, size_t size, const float* keys, ptrdiff_
            float* scores, ptrdiff_t score_stride) noexcept {
   size_t r = 0;
   for (; r + kRows <= rows; r += kRows, q += kRows * size, scores += kRows * score_stride) {
-    score_rows<kRows>(q, size, keys, key_stride, count, scores, score_stride);
+    score_rows(q, size, keys, key_stride, count, scores, score_stride);
   }
   for (; r < rows; ++r, q += size, scores += score_stride) {
     score_row(q, size, keys, key_stride, count, scores);

@@ -131,7 +131,7 @@ class TileRun {
     tile_.src_row_step = static_cast<ptrdiff_t>(plan.source.output_row * plan.source.row_floats);
     tile_.dst_row_step = static_cast<ptrdiff_t>(plan.row_length * plan.block);
     tile_.dst_vector_step = static_cast<ptrdiff_t>(positions_ * plan.block);
-    if (!plan.plain_output) {
+    if (!plan.plain_output && !plan.pixel_lanes) {
       tile_.epilogue = plan.kernels->register_epilogue(epilogue_.steps, epilogue_.step_count);
     }
   }
@@ -206,10 +206,10 @@ class TileRun {
     tile_.taps = taps_.data();
     tile_.taps_end = taps_.data() + taps_.size();
     if (plan_.skip_rows && !plan_.skip_columns) keep_tap_rows(row, rows, length);
+    if (plan_.pixel_lanes) return run_pixels(src, row);
     const auto* functions = plan_.plain_output     ? dot_tile_kernels().tiles[vectors - 1]
                             : plan_.src_block == 1 ? plan_.kernels->plain[vectors - 1]
                                                    : plan_.kernels->single[vectors - 1];
-    if (plan_.pixel_lanes) return run_pixels(src, row);
     const bool together = rows == 2 && vectors == 2;
     const auto& groups = row + 1 == plan_.row_count ? plan_.last_groups : plan_.groups;
     for (size_t r = 0; r < (together ? 1 : rows); ++r) {
@@ -238,7 +238,6 @@ class TileRun {
     tile_.src = src;
     tile_.dst = panel_dst_ + begin;
     pixel_tile_kernels().rows[plan_.shape.out_channels - 1](tile_, plan_.row_length);
-    tile_.epilogue.steps = 0;
     finish(begin, plan_.row_length * plan_.block, 1);
   }
 

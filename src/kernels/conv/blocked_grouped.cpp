@@ -4,6 +4,7 @@
 
 #include "kernels/conv/conv_kernels.h"
 #include "kernels/dispatch.h"
+#include "kernels/tiling.h"
 
 namespace onnxrun {
 
@@ -13,8 +14,6 @@ namespace {
 
 using conv_detail::ceil_div;
 
-constexpr double kMinTileOperations = 1 << 17;  // multiply-adds: 5 to 20 microseconds
-constexpr size_t kMaxTiles = 64;
 // Maps are padded where they are narrow and more than one column of so many reads padding.
 constexpr size_t kMaxPaddedColumns = 32;
 constexpr size_t kPaddedShare = 5;
@@ -86,7 +85,8 @@ BlockedGroupedPlan make_blocked_grouped_plan(const ConvShape& shape) {
 
   const double operations = static_cast<double>(maps * plan.block * plan.output[0] * plan.output[1]) *
                             static_cast<double>(shape.kernel[1] * shape.kernel[2] * plan.width);
-  const auto wanted = static_cast<size_t>(std::clamp(operations / kMinTileOperations, 1.0, double{kMaxTiles}));
+  constexpr double kSlower = 4;  // a multiply-add, than in a product
+  const size_t wanted = wanted_tiles(operations * kSlower);
   const size_t parts = std::clamp<size_t>(wanted / maps, 1, plan.output[0]);
   plan.row_tile = ceil_div(plan.output[0], parts);
   plan.row_tiles = ceil_div(plan.output[0], plan.row_tile);

@@ -4,6 +4,7 @@
 
 #include "kernels/conv/conv_kernels.h"
 #include "kernels/dispatch.h"
+#include "kernels/tiling.h"
 
 namespace onnxrun {
 
@@ -14,8 +15,6 @@ namespace {
 
 using conv_detail::ceil_div;
 
-constexpr double kMinTileOperations = 1 << 19;  // multiply-adds: 5 to 20 microseconds
-constexpr size_t kMaxTiles = 64;
 constexpr size_t kPanelBytes = size_t{24} * 1024;    // of gathered input: stays in the first level cache
 constexpr size_t kGatherBytes = size_t{192} * 1024;  // of all panels of a tile: stays in the second
 constexpr size_t kMaxSharedBytes = size_t{8} << 20;
@@ -59,7 +58,7 @@ void plan_gemm(ConvPlan& plan, double operations) {
                                       (s.dilation[2] >= nr && zero_share(plan, 2) > kWorthSkipping));
 
   const size_t images = s.batch * s.group;
-  const size_t wanted = static_cast<size_t>(std::clamp(operations / kMinTileOperations, 1.0, double{kMaxTiles}));
+  const size_t wanted = wanted_tiles(operations);
   const size_t panels = ceil_div(plan.positions, nr);
   const size_t most_panels = std::max<size_t>(1, kGatherBytes / (plan.k_block * nr * sizeof(float)));
   const size_t fewest_tiles = ceil_div(panels, most_panels);
@@ -92,12 +91,12 @@ void plan_depthwise(ConvPlan& plan, double operations) {
   plan.packed_weight_bytes = s.out_channels * taps(s) * sizeof(float);
   if (plan.positions == 0 || s.batch == 0 || s.out_channels == 0) return;
 
-  const double wanted = std::clamp(operations / (kMinTileOperations / 4), 1.0, double{kMaxTiles});
+  constexpr double kSlower = 4;  // a multiply-add, than in a product
+  const size_t wanted = wanted_tiles(operations * kSlower);
   const size_t planes = s.batch * s.in_channels;
-  const size_t wanted_tiles = static_cast<size_t>(wanted);
-  plan.channel_tile = std::max<size_t>(1, s.in_channels / ceil_div(wanted_tiles, s.batch));
+  plan.channel_tile = std::max<size_t>(1, s.in_channels / ceil_div(wanted, s.batch));
   plan.channel_tiles = ceil_div(s.in_channels, plan.channel_tile);
-  const size_t row_tiles = std::min(plan.output[1], std::max<size_t>(1, wanted_tiles / planes));
+  const size_t row_tiles = std::min(plan.output[1], std::max<size_t>(1, wanted / planes));
   plan.position_tile = ceil_div(plan.output[1], row_tiles);
   plan.position_tiles = ceil_div(plan.output[1], plan.position_tile);
   plan.tile_count = s.batch * plan.channel_tiles * plan.position_tiles;
