@@ -81,7 +81,7 @@ struct SessionInfo {
   double load_milliseconds = 0;
   size_t packed_bytes = 0;    // weights in the form that kernels read
   size_t cached_bytes = 0;    // of these, mapped from the cache's file
-  size_t constant_bytes = 0;  // folded constants
+  size_t constant_bytes = 0;  // folded constants that are kept
   size_t arena_bytes = 0;  // of the newest plan; before the first run of a model with symbolic shapes, of a likely one
   std::vector<PassReport> passes;
   // What went wrong without harm to the results: a cache that cannot be used or written.

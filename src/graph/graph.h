@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graph/attribute.h"
+#include "graph/constant.h"
 #include "graph/type.h"
 #include "onnxrun/model_info.h"
 
@@ -20,15 +21,6 @@ using ValueId = int32_t;
 using NodeId = int32_t;
 inline constexpr ValueId kNoValue = -1;  // an omitted optional input or output
 inline constexpr NodeId kNoNode = -1;
-
-// A tensor that is known when the model is compiled.
-struct Constant {
-  enum class Source : uint8_t { file, inline_bytes, computed };
-
-  Tensor tensor;
-  Source source = Source::inline_bytes;
-};
-using ConstantPtr = std::shared_ptr<const Constant>;
 
 // An edge of the graph.
 struct GraphValue {

@@ -111,12 +111,12 @@ void bind_dims(const Graph& graph, const std::map<std::string, int64_t>& dims, s
 
 }  // namespace
 
-ValueFact constant_fact(const Tensor& tensor) {
+ValueFact constant_fact(const Constant& constant) {
   ValueFact fact;
-  fact.type = Type::tensor(tensor.dtype(), tensor.shape());
-  fact.constant = &tensor;
-  if (can_be_content(tensor.dtype()) && tensor.elements() <= kMaxContentElements) {
-    fact.content = content_of(tensor);
+  fact.type = Type::tensor(constant.dtype(), constant.shape());
+  fact.constant = constant.kept();
+  if (fact.constant && can_be_content(constant.dtype()) && constant.elements() <= kMaxContentElements) {
+    fact.content = content_of(*fact.constant);
     fact.has_content = true;
   }
   return fact;
@@ -127,7 +127,7 @@ std::vector<ValueFact> initial_facts(const Graph& graph) {
   for (const ValueId id : graph.inputs) facts[static_cast<size_t>(id)].type = graph.value(id).declared;
   for (size_t id = 0; id < facts.size(); ++id) {
     const ConstantPtr& constant = graph.value(static_cast<ValueId>(id)).constant;
-    if (constant) facts[id] = constant_fact(constant->tensor);
+    if (constant) facts[id] = constant_fact(*constant);
   }
   return facts;
 }

@@ -13,7 +13,7 @@ namespace onnxrun {
 std::vector<ValueFact> initial_facts(const Graph& graph);
 
 // The fact of a constant.
-ValueFact constant_fact(const Tensor& tensor);
+ValueFact constant_fact(const Constant& constant);
 
 // Applies the signature and the shape rule of one node. `demand`: see InferContext::required_constant; may be null.
 // \throws Error naming the node and its inputs.

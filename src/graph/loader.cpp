@@ -123,7 +123,7 @@ class GraphBuilder {
 
   static void add_constant(Scope& scope, const std::string& name, Tensor tensor) {
     GraphValue& value = scope.graph.value(declare(scope, name));
-    value.constant = std::make_shared<const Constant>(Constant{std::move(tensor), Constant::Source::file});
+    value.constant = std::make_shared<const Constant>(std::move(tensor), Constant::Source::file);
   }
 
   // The value of that name here or around; what comes from around becomes a capture. kNoValue where there is none.

@@ -155,8 +155,9 @@ struct StepPlan {
   };
   std::vector<Placement> placements;  // inputs that may be made right inside an output's storage
   std::vector<size_t> packed_inputs;
-  size_t scratch_bytes = 0;  // per worker
-  size_t shared_bytes = 0;   // for all workers
+  std::vector<size_t> byte_inputs;  // that may lie at any address
+  size_t scratch_bytes = 0;         // per worker
+  size_t shared_bytes = 0;          // for all workers
   bool flush_denormals = false;
   std::string implementation;  // for people: "winograd 4x4", ...
 };
@@ -210,13 +211,11 @@ class PlanContext {
   size_t output_count() const noexcept { return outputs_.size(); }
   bool wants(size_t j) const noexcept { return j < outputs_.size() && outputs_[j].present; }
   const TensorType& output(size_t j) const noexcept { return outputs_[j].type; }
-  const Tensor* constant(size_t i) const noexcept {
-    return has_input(i) && inputs_[i].constant ? &inputs_[i].constant->tensor : nullptr;
-  }
+  bool is_constant(size_t i) const noexcept { return has_input(i) && inputs_[i].constant; }
   // Elements that hold whenever this plan is used: those of constants, those that follow from shapes, and all that the
   // shape rule required. Null for others.
-  const Tensor* elements(size_t i) const noexcept {
-    if (const Tensor* tensor = constant(i)) return tensor;
+  const Tensor* elements(size_t i) const {
+    if (is_constant(i)) return &inputs_[i].constant->tensor();
     return has_input(i) && inputs_[i].known.defined() ? &inputs_[i].known : nullptr;
   }
   const PlanOptions& options() const noexcept { return options_; }
@@ -253,6 +252,8 @@ class PlanContext {
     plan_.packed_inputs.push_back(i);
     return store_.get_later(inputs_[i].constant, format, bytes, std::move(packing));
   }
+  // Input i is read by its bytes alone: the elements of a constant need not be aligned, raw data in a file seldom is.
+  void reads_bytes(size_t i) { plan_.byte_inputs.push_back(i); }
   // Subnormal numbers may be flushed to zero in this step: for multiply-accumulate and fused float kernels.
   void flush_denormals() { plan_.flush_denormals = !options_.keep_denormals; }
   void implementation(std::string name) { plan_.implementation = std::move(name); }

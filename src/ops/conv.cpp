@@ -119,7 +119,7 @@ class Conv : public Operator {
     const size_t gathered_bytes = align_up(plan.shared_bytes, kAlignment);
     context.scratch(plan.scratch_bytes);
     const float* packed = nullptr;
-    if (context.constant(1)) {
+    if (context.is_constant(1)) {
       auto pack = [&](const Tensor& weights, std::byte* dst) {
         pack_conv_weights(plan, static_cast<const float*>(weights.data()), reinterpret_cast<float*>(dst), 0,
                           plan.weight_block_count);

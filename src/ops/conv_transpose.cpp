@@ -248,7 +248,7 @@ class ConvTranspose : public Operator {
         ops::TapMap(resolved(context), ops::spatial_extents(x), ops::spatial_extents(context.output(0).shape)), x[0],
         group_, x[1] / group_, context.input(1).shape[1]);
     const size_t weights = product->packed_size() * static_cast<size_t>(product->batch * group_) * sizeof(T);
-    const bool is_packed = context.constant(1) && context.input(1).dtype == kDTypeOf<T>;
+    const bool is_packed = context.is_constant(1) && context.input(1).dtype == kDTypeOf<T>;
     size_t shared = weights + (is_packed ? 0 : product->weight_size() * sizeof(T));
     const ops::WideOperands<T> operands(context, {0, 1, 2}, shared);
     context.share(shared);

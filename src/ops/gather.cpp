@@ -40,14 +40,15 @@ class Gather : public Operator {
       const double cost = static_cast<double>(inner) * sizeof(T) * 0.1 + 2;
       context.range(runs, cost, [=](const TileContext& tile, int64_t begin, int64_t end) {
         const ops::IndexReader indices(tile.input(1), index_dtype);
-        const T* src = tile.input<T>(0);
+        const auto* src = tile.input<std::byte>(0);
         T* dst = tile.output<T>(0);
         for (int64_t run = begin; run < end; ++run) {
           const int64_t row = run / count * extent + ops::checked_index(indices[run % count], extent);
-          std::copy_n(src + row * inner, inner, dst + run * inner);
+          ops::copy_elements(src, row * inner, inner, dst + run * inner);
         }
       });
     });
+    if (dtype != DType::string) context.reads_bytes(0);
   }
 
  private:

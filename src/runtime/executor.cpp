@@ -51,13 +51,13 @@ class StepRun final : public RunContext {
     const Operand& operand = step_.operands[i];
     if (operand.type.dtype != DType::undefined) return {operand.type.dtype, operand.type.shape, table_[i]};
     const ConstantPtr& constant = program_.graph().value(operand.value).constant;
-    return constant ? constant->tensor.view() : slot(state_, operand.value).tensor().view();
+    return constant ? constant->tensor().view() : slot(state_, operand.value).tensor().view();
   }
 
   Value value(size_t i) override {
     const Operand& operand = step_.operands[i];
     const ConstantPtr& constant = program_.graph().value(operand.value).constant;
-    if (constant) return constant->tensor;
+    if (constant) return constant->tensor();
     const Value& held = slot(state_, operand.value);
     return held.kind() == ValueKind::none ? Value(Tensor::copy_of(input(i))) : held;
   }
@@ -108,7 +108,7 @@ class StepRun final : public RunContext {
   std::vector<Value> run_subgraph(const Graph& graph, std::vector<Value> inputs) override {
     for (const Capture& capture : graph.captures) {
       const ConstantPtr& constant = program_.graph().value(capture.outer).constant;
-      inputs.push_back(constant ? Value(constant->tensor) : slot(state_, capture.outer));
+      inputs.push_back(constant ? Value(constant->tensor()) : slot(state_, capture.outer));
     }
     auto& nested = state_.nested[&graph];
     if (!nested) nested = std::make_unique<RunState>();

@@ -33,7 +33,7 @@ template <class Visit>
 void for_each_constant(const Graph& graph, const Visit& visit) {
   for (size_t id = 0; id < graph.value_count(); ++id) {
     const GraphValue& value = graph.value(static_cast<ValueId>(id));
-    if (value.constant && value.constant->source == Constant::Source::file) visit(value.constant->tensor);
+    if (value.constant && value.constant->source() == Constant::Source::file) visit(value.constant->tensor());
   }
 }
 

@@ -13,6 +13,31 @@ namespace {
 constexpr size_t kBytesAtOnce = size_t{1} << 20;  // that a thread packs
 constexpr size_t kLargestChunk = 8 * kHugePage;
 
+// A constant's elements: where it does not keep them, made into `memory`, which grows as needed.
+Tensor elements_of(const Constant& constant, AlignedBuffer& memory, ThreadPool* pool = nullptr) {
+  if (const Tensor* tensor = constant.kept()) return *tensor;
+  if (memory.get_deleter().bytes < constant.bytes()) memory = allocate_aligned(constant.bytes());
+  const Constant::Making& making = constant.making();
+  const size_t parts = pool ? std::clamp<size_t>(constant.bytes() / kBytesAtOnce, 1, making.units) : 1;
+  auto make = [&](int64_t tile, int /*worker*/) {
+    const auto part = static_cast<size_t>(tile);
+    making.make(memory.get(), making.units * part / parts, making.units * (part + 1) / parts);
+  };
+  if (pool) {
+    pool->parallel_for(static_cast<int64_t>(parts), make);
+  } else {
+    make(0, 0);
+  }
+  return {constant.dtype(), constant.shape(), memory.get(), nullptr};
+}
+
+// Gives pages of a mapped file back that hold these of `units` equal parts of a tensor.
+void release(const Tensor& tensor, size_t begin = 0, size_t end = 1, size_t units = 1) {
+  const std::span bytes(static_cast<const std::byte*>(tensor.data()), tensor.bytes());
+  const size_t first = bytes.size() / units * begin;
+  MappedFile::release(bytes.subspan(first, end == units ? bytes.size() - first : bytes.size() / units * (end - begin)));
+}
+
 }  // namespace
 
 MemoryPackedStore::Entry& MemoryPackedStore::entry_of(const ConstantPtr& constant, const std::string& format) {
@@ -30,7 +55,8 @@ void MemoryPackedStore::use_cache(std::shared_ptr<const PackedFile> file) {
 
 bool MemoryPackedStore::take_cached(Entry& entry, const std::string& format, size_t bytes) {
   if (!has_cache_) return false;
-  entry.key = packed_key(entry.constant->tensor, format);
+  AlignedBuffer made;
+  entry.key = packed_key(elements_of(*entry.constant, made), format);
   const std::byte* cached = file_ ? file_->find(entry.key, bytes) : nullptr;
   if (!cached) return false;
   entry.data = cached;
@@ -74,8 +100,10 @@ const std::byte* MemoryPackedStore::get(const ConstantPtr& constant, const std::
   std::call_once(entry.once, [&] {
     if (take_cached(entry, format, bytes)) return;
     std::byte* memory = allocate(bytes);
-    const Tensor& tensor = constant->tensor;
+    AlignedBuffer made;
+    const Tensor tensor = elements_of(*constant, made);
     pack(is_element_aligned(tensor) ? tensor : tensor.clone(), memory);
+    release(tensor);
     keep(entry, memory, bytes);
   });
   return entry.data;
@@ -109,28 +137,48 @@ void MemoryPackedStore::finish(ThreadPool& pool) {
     const std::lock_guard lock(mutex_);
     entries.swap(promised_);
   }
+  // What has to be made first and is large comes one after the other, in the same memory.
+  std::vector<Entry*> others;
+  AlignedBuffer memory;
+  for (Entry* entry : entries) {
+    const Constant& constant = *entry->constant;
+    if (constant.kept() || std::max(constant.bytes(), entry->bytes) <= kBytesAtOnce) {
+      others.push_back(entry);
+    } else {
+      const Tensor tensor = elements_of(constant, memory, &pool);
+      pack(pool, {&entry, 1}, &tensor);
+    }
+  }
+  pack(pool, others, nullptr);
+}
+
+void MemoryPackedStore::pack(ThreadPool& pool, std::span<Entry* const> entries, const Tensor* made) {
   struct Part {
-    size_t entry;
+    Entry* entry;
     size_t begin, end;
+    std::atomic<size_t>* left;
   };
   std::vector<Part> parts;
   std::vector<std::atomic<size_t>> left(entries.size());
   for (size_t i = 0; i < entries.size(); ++i) {
     const size_t units = entries[i]->packing.units;
     const size_t count = std::clamp<size_t>(entries[i]->bytes / kBytesAtOnce, 1, std::max<size_t>(1, units));
-    for (size_t part = 0; part < count; ++part) parts.push_back({i, units * part / count, units * (part + 1) / count});
+    for (size_t part = 0; part < count; ++part) {
+      parts.push_back({entries[i], units * part / count, units * (part + 1) / count, &left[i]});
+    }
     left[i] = count;
   }
-  auto pack = [&](int64_t tile, int /*worker*/) {
+  std::vector<AlignedBuffer> memory(static_cast<size_t>(pool.size()));
+  auto pack_part = [&](int64_t tile, int worker) {
     const Part& part = parts[static_cast<size_t>(tile)];
-    Entry& entry = *entries[part.entry];
-    const Tensor& tensor = entry.constant->tensor;
-    entry.packing.pack(tensor, entry.memory, part.begin, part.end);
-    if (left[part.entry].fetch_sub(1) == 1) {
-      MappedFile::release({static_cast<const std::byte*>(tensor.data()), tensor.bytes()});
-    }
+    const Packing& packing = part.entry->packing;
+    const Tensor tensor = made ? *made : elements_of(*part.entry->constant, memory[static_cast<size_t>(worker)]);
+    packing.pack(tensor, part.entry->memory, part.begin, part.end);
+    // Most forms have the order of the constant, so that little of it is in memory at any time.
+    release(tensor, part.begin, part.end, std::max<size_t>(1, packing.units));
+    if (part.left->fetch_sub(1) == 1) release(tensor);
   };
-  pool.parallel_for(static_cast<int64_t>(parts.size()), pack);
+  pool.parallel_for(static_cast<int64_t>(parts.size()), pack_part);
   for (Entry* entry : entries) entry->packing = {};
 }
 
@@ -141,7 +189,7 @@ bool is_element_aligned(const Tensor& tensor) {
 }
 
 const void* aligned_data(PackedStore& store, const ConstantPtr& constant) {
-  const Tensor& tensor = constant->tensor;
+  const Tensor& tensor = constant->tensor();
   if (is_element_aligned(tensor)) return tensor.data();
   auto copy = [](const Tensor& source, std::byte* data) { std::memcpy(data, source.data(), source.bytes()); };
   return store.get(constant, "aligned", tensor.bytes(), copy);

@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -53,6 +54,8 @@ class MemoryPackedStore : public PackedStore {
   // Entries smaller than a huge page lie side by side in chunks, so that huge pages hold them as well.
   std::byte* allocate(size_t bytes);
   void keep(Entry& entry, std::byte* memory, size_t bytes);
+  // Packs what was promised of entries, from `made` where that is not null.
+  static void pack(ThreadPool& pool, std::span<Entry* const> entries, const Tensor* made);
 
   std::mutex mutex_;
   std::map<std::pair<const Constant*, std::string>, std::unique_ptr<Entry>> entries_;

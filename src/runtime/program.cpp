@@ -162,7 +162,7 @@ std::vector<Value> Program::collect_outputs(RunState& state) const {
   for (const ValueId id : graph_.outputs) {
     const GraphValue& value = graph_.value(id);
     if (value.constant) {
-      outputs.emplace_back(value.constant->tensor.clone());
+      outputs.emplace_back(value.constant->tensor().clone());
       continue;
     }
     const Value& slot = state.slots[static_cast<size_t>(id)];

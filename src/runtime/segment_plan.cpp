@@ -279,7 +279,7 @@ class SegmentPlanner {
 
   static void check_sizes(const Step& step) {
     for (const Operand& operand : step.operands) {
-      if (operand.home == Home::none || operand.constant) continue;
+      if (operand.home == Home::none || operand.home == Home::constant) continue;
       const size_t bytes = operand.type.bytes();
       if (bytes > memory_limit()) {
         throw Error(ErrorCode::limit, "a tensor of type " + operand.type.to_string() + " needs " +
@@ -301,10 +301,7 @@ class SegmentPlanner {
         operand.present = true;
         operand.type = planned.type;
         operand.constant = graph_.value(id).constant;
-        if (operand.constant) {
-          planned.home = Home::constant;
-          planned.constant = operand.constant->tensor.data();
-        }
+        if (operand.constant) planned.home = Home::constant;
       }
       described.push_back(std::move(operand));
       step.operands.push_back(std::move(planned));
@@ -450,10 +447,16 @@ class SegmentPlanner {
     for (size_t k = 0; k < step.operands.size(); ++k) {
       Operand& operand = step.operands[k];
       const bool is_output = k >= step.input_count;
-      const auto& packed = step.plan.packed_inputs;
       if (operand.home == Home::constant) {
-        const bool is_packed = std::find(packed.begin(), packed.end(), k) != packed.end();
-        operand.constant = is_packed ? nullptr : aligned_data(environment_.store, graph_.value(operand.value).constant);
+        const auto is_among = [&](const std::vector<size_t>& inputs) {
+          return std::find(inputs.begin(), inputs.end(), k) != inputs.end();
+        };
+        const ConstantPtr& constant = graph_.value(operand.value).constant;
+        if (is_among(step.plan.byte_inputs)) {
+          operand.constant = constant->tensor().data();
+        } else if (!is_among(step.plan.packed_inputs)) {
+          operand.constant = aligned_data(environment_.store, constant);
+        }
       }
       if (operand.home != Home::slot) continue;
       ValuePlan& plan = value(operand.value);
@@ -539,7 +542,7 @@ PlanIndex::PlanIndex(const Graph& graph) : last_uses_(graph.value_count(), -1) {
   for (const ValueId id : graph.outputs) note(id, graph.order().size());
   for (size_t at = 0; at < graph.value_count(); ++at) {
     const auto id = static_cast<ValueId>(at);
-    if (graph.value(id).constant) constants_.emplace(id, constant_fact(graph.value(id).constant->tensor));
+    if (graph.value(id).constant) constants_.emplace(id, constant_fact(*graph.value(id).constant));
   }
 }
 

@@ -231,7 +231,8 @@ class Session::Impl {
     info.cached_bytes = store_.cached_bytes();
     for (size_t id = 0; id < graph_->value_count(); ++id) {
       const ConstantPtr& constant = graph_->value(static_cast<ValueId>(id)).constant;
-      if (constant && constant->source == Constant::Source::computed) info.constant_bytes += constant->tensor.bytes();
+      if (!constant || constant->source() != Constant::Source::computed || !constant->kept()) continue;
+      info.constant_bytes += constant->bytes();
     }
     for (const auto& plan : program_->newest_plans()) info.arena_bytes = std::max(info.arena_bytes, plan->arena_bytes);
     info.passes = passes_;

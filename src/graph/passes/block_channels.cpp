@@ -91,7 +91,7 @@ class Blocking {
     const int64_t group_in = channels(node.inputs[0]) / group;
     const int64_t group_out = channels(node.outputs[0]) / group;
     if (group == 1) {
-      const bool has_taps = weights->tensor.elements() > group_in * group_out;
+      const bool has_taps = weights->elements() > group_in * group_out;
       return 2 * group_out > block_ || is_blocked(node.inputs[0]) ||
              (has_few_outputs(node) && group_in >= block_ && has_taps);
     }
@@ -318,7 +318,7 @@ class Blocking {
     const auto given = [&](size_t i) -> const Tensor* {
       if (i >= node.inputs.size() || node.inputs[i] == kNoValue) return nullptr;
       const ConstantPtr constant = constant_of(graph_, node.inputs[i]);
-      return constant && constant->tensor.elements() == rank ? &constant->tensor : nullptr;
+      return constant && constant->elements() == rank ? &constant->tensor() : nullptr;
     };
     Node resize = node;
     const std::string& name = graph_.value(node.outputs[0]).name;
@@ -365,7 +365,7 @@ class Blocking {
     }
     for (int64_t c = 0; c < count; ++c) {
       const auto read = [&](size_t i) {
-        return static_cast<double>(read_unaligned<float>(constant_of(graph_, statistics[i])->tensor, c));
+        return static_cast<double>(read_unaligned<float>(constant_of(graph_, statistics[i])->tensor(), c));
       };
       const double factor = read(0) / std::sqrt(read(3) + epsilon);
       scale.mutable_values<float>()[static_cast<size_t>(c)] = static_cast<float>(factor);
@@ -419,7 +419,7 @@ class Blocking {
 
   // A constant with one element per channel as [ceil(C / block), 1, ..., block].
   ValueId blocked_vector(ValueId id, size_t rank) {
-    const Tensor& tensor = constant_of(graph_, id)->tensor;
+    const Tensor& tensor = constant_of(graph_, id)->tensor();
     const int64_t count = tensor.elements();
     std::vector<int64_t> extents(rank, 1);
     extents.front() = (count + block_ - 1) / block_;

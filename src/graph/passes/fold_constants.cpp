@@ -28,8 +28,8 @@ bool is_worth_folding(const Graph& graph, const Node& node) {
   int64_t elements = 0;
   for (const ValueId id : node.inputs) {
     if (id == kNoValue) continue;
-    bytes += graph.value(id).constant->tensor.bytes();
-    elements = std::max(elements, graph.value(id).constant->tensor.elements());
+    bytes += graph.value(id).constant->bytes();
+    elements = std::max(elements, graph.value(id).constant->elements());
   }
   const size_t inflated = std::clamp(bytes, kMaxInflatedBytes, kMaxFoldedBytes);
   return std::all_of(node.outputs.begin(), node.outputs.end(), [&](ValueId id) {
@@ -42,7 +42,7 @@ bool is_worth_folding(const Graph& graph, const Node& node) {
 }
 
 void make_constant(Graph& graph, ValueId id, Tensor tensor) {
-  graph.value(id).constant = std::make_shared<const Constant>(Constant{std::move(tensor), Constant::Source::computed});
+  graph.value(id).constant = std::make_shared<const Constant>(std::move(tensor), Constant::Source::computed);
 }
 
 bool evaluate(Graph& graph, NodeId id, const PassContext& context) {

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "base/dispatch_dtype.h"
+#include "base/mapped_file.h"
 #include "graph/passes/pass.h"
 #include "graph/passes/pattern.h"
 
@@ -20,45 +21,50 @@ bool is_foldable(const Graph& graph, const Node& conv, const Node& norm) {
   return weights_known && (dtype == DType::float32 || dtype == DType::float64);
 }
 
+struct Folded {
+  Constant::Making weights;
+  Tensor bias;
+};
+
 // Scales each output channel of the weights, and makes the bias that goes with them.
 template <class T>
-std::pair<Tensor, Tensor> fold(const Graph& graph, const Node& conv, const Node& norm) {
-  const Tensor& weights = constant_of(graph, conv.inputs[1])->tensor;
+Folded fold(const Graph& graph, const Node& conv, const Node& norm) {
+  const ConstantPtr weights = constant_of(graph, conv.inputs[1]);
   const ConstantPtr bias = conv.inputs.size() > 2 ? constant_of(graph, conv.inputs[2]) : nullptr;
   const auto statistic = [&](size_t i, int64_t c) {
-    return static_cast<double>(read_unaligned<T>(constant_of(graph, norm.inputs[i])->tensor, c));
+    return static_cast<double>(read_unaligned<T>(constant_of(graph, norm.inputs[i])->tensor(), c));
   };
   const double epsilon = number_attribute(norm, "epsilon", kDefaultEpsilon);
-  const int64_t channels = constant_of(graph, norm.inputs[1])->tensor.elements();
-  // Conv: [M, C / group, taps]; ConvTranspose: [C, M / group, taps], a row of which has one output channel.
-  const bool transposed = conv.op_type == "ConvTranspose";
-  const int64_t rows = transposed ? weights.shape().elements(0, 2) : channels;
-  const int64_t row_size = weights.shape().elements(transposed ? 2 : 1, weights.shape().rank());
-  const int64_t group = integer_attribute(conv, "group", 1);
-  const auto channel_of = [&](int64_t row) {
-    if (!transposed) return row;
-    const int64_t group_in = weights.shape()[0] / group;
-    const int64_t group_out = channels / group;
-    return row / group_out / group_in * group_out + row % group_out;
-  };
+  const Shape& shape = weights->shape();
+  const int64_t channels = constant_of(graph, norm.inputs[1])->elements();
   std::vector<double> factors;
-  Tensor new_weights(weights.dtype(), weights.shape());
-  Tensor new_bias(weights.dtype(), {channels});
+  Tensor new_bias(weights->dtype(), {channels});
   for (int64_t c = 0; c < channels; ++c) {
     const double factor = statistic(1, c) / std::sqrt(statistic(4, c) + epsilon);
-    const double old_bias = bias ? static_cast<double>(read_unaligned<T>(bias->tensor, c)) : 0;
+    const double old_bias = bias ? static_cast<double>(read_unaligned<T>(bias->tensor(), c)) : 0;
     new_bias.mutable_values<T>()[static_cast<size_t>(c)] =
         static_cast<T>((old_bias - statistic(3, c)) * factor + statistic(2, c));
     factors.push_back(factor);
   }
-  T* dst = new_weights.mutable_values<T>().data();
-  for (int64_t row = 0; row < rows; ++row) {
-    const double factor = factors[static_cast<size_t>(channel_of(row))];
-    for (int64_t i = row * row_size; i < (row + 1) * row_size; ++i) {
-      dst[i] = static_cast<T>(static_cast<double>(read_unaligned<T>(weights, i)) * factor);
+  // Conv: [M, C / group, taps]; ConvTranspose: [C, M / group, taps], a row of which has one output channel.
+  const bool transposed = conv.op_type == "ConvTranspose";
+  const int64_t rows = transposed ? shape.elements(0, 2) : channels;
+  const int64_t row_size = shape.elements(transposed ? 2 : 1, shape.rank());
+  const int64_t group = integer_attribute(conv, "group", 1);
+  const int64_t group_in = shape[0] / group, group_out = channels / group;
+  const auto scale_rows = [=, factors = std::move(factors)](std::byte* dst, size_t begin, size_t end) {
+    const Tensor& source = weights->tensor();
+    for (auto row = static_cast<int64_t>(begin); row < static_cast<int64_t>(end); ++row) {
+      const int64_t channel = transposed ? row / group_out / group_in * group_out + row % group_out : row;
+      const double factor = factors[static_cast<size_t>(channel)];
+      for (int64_t i = row * row_size; i < (row + 1) * row_size; ++i) {
+        reinterpret_cast<T*>(dst)[i] = static_cast<T>(static_cast<double>(read_unaligned<T>(source, i)) * factor);
+      }
     }
-  }
-  return {std::move(new_weights), std::move(new_bias)};
+    const size_t row_bytes = static_cast<size_t>(row_size) * sizeof(T);
+    MappedFile::release({static_cast<const std::byte*>(source.data()) + begin * row_bytes, (end - begin) * row_bytes});
+  };
+  return {{static_cast<size_t>(rows), scale_rows}, std::move(new_bias)};
 }
 
 }  // namespace
@@ -73,15 +79,16 @@ int fuse_batch_normalization(Graph& graph, const PassContext& /*context*/) {
     if (next == kNoNode || !is_foldable(graph, graph.node(id), graph.node(next))) continue;
     const Node norm = graph.node(next);
     Node conv = graph.node(id);
-    std::pair<Tensor, Tensor> folded;
-    dispatch_dtype<float, double>(graph.value(conv.inputs[0]).type.dtype,
-                                  [&]<class T>() { folded = fold<T>(graph, conv, norm); });
+    const ConstantPtr weights = constant_of(graph, conv.inputs[1]);
+    Folded folded;
+    dispatch_dtype<float, double>(weights->dtype(), [&]<class T>() { folded = fold<T>(graph, conv, norm); });
     graph.remove_node(id);
     graph.remove_node(next);
     const std::string name = graph.value(conv.inputs[1]).name;
     conv.inputs.resize(3);
-    conv.inputs[1] = add_constant(graph, name + " (normalized)", std::move(folded.first));
-    conv.inputs[2] = add_constant(graph, name + " (bias)", std::move(folded.second));
+    conv.inputs[1] =
+        add_constant(graph, name + " (normalized)", weights->dtype(), weights->shape(), std::move(folded.weights));
+    conv.inputs[2] = add_constant(graph, name + " (bias)", std::move(folded.bias));
     conv.outputs = norm.outputs;
     conv.op = nullptr;
     conv.origins.insert(conv.origins.end(), norm.origins.begin(), norm.origins.end());

@@ -11,7 +11,7 @@ bool is_product_by_matrix(const Graph& graph, const Node& node) {
   if (!is_operator(node, "MatMul") || graph.value(node.outputs[0]).type.dtype != DType::float32) return false;
   const ConstantPtr b = constant_of(graph, node.inputs[1]);
   const DimShape& a = graph.value(node.inputs[0]).type.shape;
-  return b && b->tensor.shape().rank() == 2 && a.has_rank() && a.rank() >= 2;
+  return b && b->shape().rank() == 2 && a.has_rank() && a.rank() >= 2;
 }
 
 }  // namespace
@@ -35,7 +35,7 @@ int fuse_matmul_bias(Graph& graph, const PassContext& /*context*/) {
       const ValueId row = add.inputs[add.inputs[0] == product.outputs[0] ? 1 : 0];
       const DimShape& shape = graph.value(product.outputs[0]).type.shape;
       if (is_constant_row(graph, row, shape[shape.rank() - 1]) &&
-          constant_of(graph, row)->tensor.shape().rank() <= shape.rank()) {
+          constant_of(graph, row)->shape().rank() <= shape.rank()) {
         node.inputs.push_back(row);
         group.append(next);
       }

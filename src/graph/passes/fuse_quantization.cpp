@@ -30,9 +30,9 @@ std::optional<Quantization> quantization_of(const Graph& graph, const Node& node
   }
   if (node.inputs.size() < 3 || node.inputs[2] == kNoValue) return result;
   const ConstantPtr zero = constant_of(graph, node.inputs[2]);
-  if (!zero || zero->tensor.elements() != 1 || zero->tensor.dtype() != dtype) return {};
+  if (!zero || zero->elements() != 1 || zero->dtype() != dtype) return {};
   dispatch_dtype<int8_t, uint8_t, int16_t, uint16_t>(
-      dtype, [&]<class T>() { result.zero_point = static_cast<float>(read_unaligned<T>(zero->tensor, 0)); });
+      dtype, [&]<class T>() { result.zero_point = static_cast<float>(read_unaligned<T>(zero->tensor(), 0)); });
   return result;
 }
 

@@ -8,8 +8,8 @@ namespace {
 
 const Graph* taken_branch(const Graph& graph, const Node& node) {
   const ConstantPtr& condition = graph.value(node.inputs[0]).constant;
-  if (!condition || condition->tensor.dtype() != DType::boolean || condition->tensor.elements() != 1) return nullptr;
-  const std::string_view name = condition->tensor.values<bool>()[0] ? "then_branch" : "else_branch";
+  if (!condition || condition->dtype() != DType::boolean || condition->elements() != 1) return nullptr;
+  const std::string_view name = condition->tensor().values<bool>()[0] ? "then_branch" : "else_branch";
   for (const Attribute& attribute : node.attributes) {
     if (attribute.name == name) return std::get<std::shared_ptr<Graph>>(attribute.value).get();
   }

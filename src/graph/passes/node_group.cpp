@@ -48,7 +48,7 @@ ValueId operand_beside_scalar(const Graph& graph, const Node& node, float& numbe
   for (size_t i = 0; i < 2; ++i) {
     const ValueId other = node.inputs[1 - i];
     if (!read_scalar(graph, node.inputs[i], number)) continue;
-    const size_t rank = constant_of(graph, node.inputs[i])->tensor.shape().rank();
+    const size_t rank = constant_of(graph, node.inputs[i])->shape().rank();
     const DimShape& shape = graph.value(other).type.shape;
     if (rank == 0 || (shape.has_rank() && rank <= shape.rank())) return other;
   }

@@ -30,7 +30,7 @@ std::optional<std::vector<Dim>> known_integers(const Graph& graph, ValueId id) {
   if (id == kNoValue) return std::nullopt;
   const GraphValue& value = graph.value(id);
   if (!value.constant) return value.has_content ? std::optional(value.content) : std::nullopt;
-  const Tensor& tensor = value.constant->tensor;
+  const Tensor& tensor = value.constant->tensor();
   std::vector<Dim> list;
   for (int64_t i = 0; i < tensor.elements(); ++i) {
     if (tensor.dtype() == DType::int32) list.emplace_back(int64_t{read_unaligned<int32_t>(tensor, i)});
@@ -69,8 +69,8 @@ bool all_constant(const Graph& graph, const std::vector<ValueId>& ids) {
 
 bool read_scalar(const Graph& graph, ValueId id, float& value) {
   const ConstantPtr constant = constant_of(graph, id);
-  if (!constant || constant->tensor.dtype() != DType::float32 || constant->tensor.elements() != 1) return false;
-  value = read_unaligned<float>(constant->tensor, 0);
+  if (!constant || constant->dtype() != DType::float32 || constant->elements() != 1) return false;
+  value = read_unaligned<float>(constant->tensor(), 0);
   return true;
 }
 
@@ -87,7 +87,7 @@ bool has_conv_kernel(const Graph& graph, const Node& conv) {
 bool is_constant_row(const Graph& graph, ValueId id, const Dim& columns) {
   const ConstantPtr constant = constant_of(graph, id);
   if (!constant) return false;
-  const Shape& shape = constant->tensor.shape();
+  const Shape& shape = constant->shape();
   return !shape.empty() && columns.is(shape.back()) && shape.elements() == shape.back();
 }
 
@@ -147,8 +147,8 @@ std::optional<int64_t> trailing_axes(const Graph& graph, const Node& reduction) 
   if (reduction.inputs.size() > 1 && reduction.inputs[1] != kNoValue) {
     const ConstantPtr constant = constant_of(graph, reduction.inputs[1]);
     if (!constant) return {};
-    for (int64_t i = 0; i < constant->tensor.elements(); ++i) {
-      axes.push_back(read_unaligned<int64_t>(constant->tensor, i));
+    for (int64_t i = 0; i < constant->elements(); ++i) {
+      axes.push_back(read_unaligned<int64_t>(constant->tensor(), i));
     }
   }
   for (int64_t& axis : axes) axis = axis < 0 ? axis : axis - rank;
@@ -162,7 +162,13 @@ std::optional<int64_t> trailing_axes(const Graph& graph, const Node& reduction) 
 
 ValueId add_constant(Graph& graph, std::string name, Tensor tensor) {
   const ValueId id = graph.add_value(std::move(name));
-  graph.value(id).constant = std::make_shared<const Constant>(Constant{std::move(tensor), Constant::Source::computed});
+  graph.value(id).constant = std::make_shared<const Constant>(std::move(tensor), Constant::Source::computed);
+  return id;
+}
+
+ValueId add_constant(Graph& graph, std::string name, DType dtype, const Shape& shape, Constant::Making making) {
+  const ValueId id = graph.add_value(std::move(name));
+  graph.value(id).constant = std::make_shared<const Constant>(dtype, shape, std::move(making));
   return id;
 }
 

@@ -58,5 +58,6 @@ std::optional<Padding> padding_of(const Graph& graph, const Node& pad);
 std::optional<int64_t> trailing_axes(const Graph& graph, const Node& reduction);
 
 ValueId add_constant(Graph& graph, std::string name, Tensor tensor);
+ValueId add_constant(Graph& graph, std::string name, DType dtype, const Shape& shape, Constant::Making making);
 
 }  // namespace onnxrun

@@ -11,8 +11,8 @@ bool mask_is_wanted(const Node& node) { return node.outputs.size() > 1 && node.o
 
 bool is_false_constant(const Graph& graph, ValueId id) {
   const ConstantPtr& constant = graph.value(id).constant;
-  return constant && constant->tensor.dtype() == DType::boolean && constant->tensor.elements() == 1 &&
-         !constant->tensor.values<bool>()[0];
+  return constant && constant->dtype() == DType::boolean && constant->elements() == 1 &&
+         !constant->tensor().values<bool>()[0];
 }
 
 // Dropout passes its input on unless training_mode (an input since version 12, an attribute is_test before 7) is set,

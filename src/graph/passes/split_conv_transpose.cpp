@@ -31,7 +31,7 @@ struct Transposed {
 
 // False where the outputs are not such convolutions with paddings of their own.
 bool read(const Graph& graph, const Node& node, Transposed& t) {
-  const Tensor& weights = constant_of(graph, node.inputs[1])->tensor;
+  const Tensor& weights = constant_of(graph, node.inputs[1])->tensor();
   const size_t axes = weights.shape().rank() - 2;
   const auto given = [&](std::string_view name, int64_t otherwise) {
     const auto* list = integers_attribute(node, name);
@@ -63,12 +63,12 @@ bool read(const Graph& graph, const Node& node, Transposed& t) {
 bool can_split(const Graph& graph, const Node& node, int64_t block) {
   if (!is_operator(node, "ConvTranspose") || integer_attribute(node, "group", 1) != 1) return false;
   const ConstantPtr weights = constant_of(graph, node.inputs[1]);
-  if (!weights || weights->tensor.dtype() != DType::float32 || weights->tensor.elements() == 0) return false;
-  if (weights->tensor.shape().rank() < 3 || weights->tensor.shape().rank() > 5) return false;
+  if (!weights || weights->dtype() != DType::float32 || weights->elements() == 0) return false;
+  if (weights->shape().rank() < 3 || weights->shape().rank() > 5) return false;
   const auto* output_shape = integers_attribute(node, "output_shape");
   const std::string* auto_pad = string_attribute(node, "auto_pad");
   if ((output_shape && !output_shape->empty()) || (auto_pad && *auto_pad != "NOTSET")) return false;
-  return 2 * weights->tensor.shape()[1] > block;
+  return 2 * weights->shape()[1] > block;
 }
 
 // [M, C, taps of the phase] of [C, M, taps].
@@ -118,7 +118,7 @@ ValueId add_phase(Graph& graph, const Node& transposed, const Node* activation, 
   conv.op = nullptr;
   conv.entry = nullptr;
   conv.inputs[1] = add_constant(graph, graph.value(transposed.inputs[1]).name + " (phase)",
-                                phase_weights(constant_of(graph, transposed.inputs[1])->tensor, t, phase));
+                                phase_weights(constant_of(graph, transposed.inputs[1])->tensor(), t, phase));
   conv.attributes = {{"pads", pads}, {"kernel_shape", kernel}};
   conv.outputs = {activation ? graph.add_value(name + " (phase)") : add_value()};
   const ValueId sum = conv.outputs[0];

@@ -363,6 +363,10 @@ void pack_blocked_weights(const BlockedConvPlan& plan, const float* weights, flo
     const size_t source_k = group_in * plan.kernel_taps;
     const float* from = weights + (group * group_out + channel) * source_k;
     float* to = dst + (group * plan.out_blocks * b + channel) * plan.k;
+    if (plan.kernel_taps == 1 && lanes == width) {
+      transpose_f32()(from, static_cast<ptrdiff_t>(source_k), lanes, group_in, to, static_cast<ptrdiff_t>(width));
+      continue;
+    }
     // [lane][channel of the block][tap] becomes [channel][tap][lane], then [used tap][channel][lane].
     std::vector<float> rows(plan.src_block * plan.kernel_taps * width);
     for (size_t first = 0; first < group_in; first += plan.src_block, to += plan.src_block * taps * width) {

@@ -1,8 +1,12 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 #include "onnxrun/dtype.h"
 
@@ -31,6 +35,17 @@ void dispatch_width(DType dtype, Body&& body) {
       return body.template operator()<Bytes16>();
     default:
       throw std::logic_error("no whole bytes in elements of " + std::string(dtype_name(dtype)));
+  }
+}
+
+// Copies elements [begin, begin + count) of `src`, which may lie at any address unless they are strings.
+template <class T>
+void copy_elements(const std::byte* src, int64_t begin, int64_t count, T* dst) {
+  const std::byte* from = src + begin * static_cast<int64_t>(sizeof(T));
+  if constexpr (std::is_trivially_copyable_v<T>) {
+    std::memcpy(dst, from, static_cast<size_t>(count) * sizeof(T));
+  } else {
+    std::copy_n(reinterpret_cast<const T*>(from), count, dst);
   }
 }
 

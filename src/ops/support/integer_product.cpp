@@ -122,9 +122,9 @@ class Planner {
   Packed place(const Packing& packing, const IntegerMatrices& matrices, std::vector<std::function<void()>>& phases) {
     const size_t input = matrices.input;
     const std::optional<size_t> zero_input = matrices.zero_input;
-    const Tensor* zeros = zero_input ? context_.constant(*zero_input) : nullptr;
+    const Tensor* zeros = zero_input ? context_.elements(*zero_input) : nullptr;
     const size_t bytes = packing.matrix_count() * packing.elements() * sizeof(int16_t);
-    if (context_.constant(input) && (zeros || !zero_input)) {
+    if (context_.is_constant(input) && (zeros || !zero_input)) {
       auto pack_all = [&](const Tensor& tensor, std::byte* dst) {
         for (size_t matrix = 0; matrix < packing.matrix_count(); ++matrix) {
           for (size_t unit = 0; unit < packing.unit_count(); ++unit) {

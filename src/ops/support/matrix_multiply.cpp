@@ -63,7 +63,7 @@ class PackedProduct {
   }
 
   void plan() {
-    const bool is_constant = context_.constant(1) && context_.input(1).dtype == kDTypeOf<T>;
+    const bool is_constant = context_.is_constant(1) && context_.input(1).dtype == kDTypeOf<T>;
     const bool is_direct = !is_constant && can_read_directly();
     const SplitGemmKernels* split = is_direct ? nullptr : split_kernels();
     const SplitGemmPlan split_plan =

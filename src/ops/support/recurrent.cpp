@@ -98,8 +98,8 @@ class Planner {
     bias_at_ = take({directions_, width_});
     recurrent_bias_at_ = take({directions_, width_});
     if (dtype_ != kDTypeOf<C>) x_at_ = take(context.input(kX).shape);
-    if (!context.constant(kW)) w_at_ = take({directions_, static_cast<int64_t>(w_size_)});
-    if (!context.constant(kR)) r_at_ = take({directions_, static_cast<int64_t>(r_size_)});
+    if (!context.is_constant(kW)) w_at_ = take({directions_, static_cast<int64_t>(w_size_)});
+    if (!context.is_constant(kR)) r_at_ = take({directions_, static_cast<int64_t>(r_size_)});
     context.share(elements * sizeof(C));
     elements = 0;
     step_at_ = take({block_, width_});
@@ -142,10 +142,10 @@ class Planner {
     };
     const std::string format = "recurrent " + std::to_string(cell_.gates) + " ";
     const size_t bytes = size(directions_) * sizeof(C);
-    if (context.constant(kW)) {
+    if (context.is_constant(kW)) {
       weights_ = reinterpret_cast<const C*>(context.packed(kW, format + "W", w_size_ * bytes, pack_w));
     }
-    if (context.constant(kR)) {
+    if (context.is_constant(kR)) {
       recurrent_ = reinterpret_cast<const C*>(context.packed(kR, format + "R", r_size_ * bytes, pack_r));
     }
   }

@@ -1,0 +1,99 @@
+#include "runtime/packed_store.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "onnxrun/session.h"
+#include "support/model_builder.h"
+
+namespace onnxrun {
+namespace {
+
+// A constant of rows, each filled with its number, that is made when it is wanted.
+ConstantPtr numbered_rows(size_t rows, size_t columns) {
+  auto make = [columns](std::byte* dst, size_t begin, size_t end) {
+    auto* to = reinterpret_cast<float*>(dst);
+    for (size_t i = begin * columns; i < end * columns; ++i) to[i] = static_cast<float>(i / columns);
+  };
+  const Shape shape = {static_cast<int64_t>(rows), static_cast<int64_t>(columns)};
+  return std::make_shared<const Constant>(DType::float32, shape, Constant::Making{rows, make});
+}
+
+// Rows in the opposite order.
+Packing reversing(size_t rows, size_t columns) {
+  const auto pack = [=](const Tensor& tensor, std::byte* dst, size_t begin, size_t end) {
+    const size_t bytes = columns * sizeof(float);
+    for (size_t row = begin; row < end; ++row) {
+      std::memcpy(dst + row * bytes, static_cast<const std::byte*>(tensor.data()) + (rows - 1 - row) * bytes, bytes);
+    }
+  };
+  return {rows, pack};
+}
+
+TEST(PackedStore, PacksWhatIsMadeOnTheWayWithoutKeepingIt) {
+  const std::vector<std::pair<size_t, size_t>> sizes = {{3, 5}, {700, 2000}, {1, 900'000}, {400, 1500}, {2, 2}};
+  for (const int threads : {1, 2, 3}) {
+    ThreadPool pool(threads);
+    MemoryPackedStore store;
+    std::vector<ConstantPtr> constants;
+    std::vector<const float*> packed;
+    for (const auto& [rows, columns] : sizes) {
+      const ConstantPtr constant = numbered_rows(rows, columns);
+      constants.push_back(constant);
+      packed.push_back(reinterpret_cast<const float*>(
+          store.get_later(constant, "reversed", constant->bytes(), reversing(rows, columns))));
+    }
+    store.finish(pool);
+    for (size_t i = 0; i < sizes.size(); ++i) {
+      EXPECT_EQ(constants[i]->kept(), nullptr);
+      const auto [rows, columns] = sizes[i];
+      for (size_t at = 0; at < rows * columns; ++at) {
+        ASSERT_EQ(packed[i][at], static_cast<float>(rows - 1 - at / columns)) << i << " at " << at;
+      }
+    }
+  }
+}
+
+TEST(PackedStore, PacksAtOnceWhatIsMadeOnTheWay) {
+  MemoryPackedStore store;
+  const ConstantPtr constant = numbered_rows(7, 11);
+  auto pack = [](const Tensor& tensor, std::byte* dst) { std::memcpy(dst, tensor.data(), tensor.bytes()); };
+  const auto* packed = reinterpret_cast<const float*>(store.get(constant, "as it is", constant->bytes(), pack));
+  EXPECT_EQ(packed[0], 0);
+  EXPECT_EQ(packed[76], 6);
+  EXPECT_EQ(constant->kept(), nullptr);
+}
+
+TEST(PackedStore, FoldedWeightsAreKeptInTheirPackedFormAlone) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"1", "64", "6", "6"})
+      .constant("w", random_floats({96, 64, 3, 3}, 1))
+      .constant("scale", random_floats({96}, 2))
+      .constant("var", floats({96}, std::vector<float>(96, 0.7F)));
+  builder.main.node("Conv", {"x", "w"}, {"a"})
+      .node("BatchNormalization", {"a", "scale", "scale", "scale", "var"}, {"y"})
+      .output("y");
+  const SessionInfo info = Session(builder.model()).info();
+  EXPECT_GT(info.packed_bytes, size_t{96 * 64 * 9 * 4 - 1});
+  EXPECT_LT(info.constant_bytes, size_t{4096});
+}
+
+// Embeddings of a file lie at any address there; rows of them are copied from where they are.
+TEST(PackedStore, GatherReadsItsDataWhereverTheyAre) {
+  for (const char* name : {"d", "da", "dat", "data"}) {
+    ModelBuilder builder;
+    builder.main.input("i", DType::int64, {"3"}).constant(name, floats({3, 2}, {0, 1, 2, 3, 4, 5}));
+    builder.main.node("Gather", {name, "i"}, {"y"}).output("y");
+    const Session session(builder.model());
+    EXPECT_EQ(session.info().packed_bytes, 0U) << name;
+    EXPECT_EQ(elements(session.run(std::vector<Value>{integers({3}, {2, 0, -1})})[0]),
+              std::vector<float>({4, 5, 0, 1, 4, 5}));
+  }
+}
+
+}  // namespace
+}  // namespace onnxrun
