@@ -153,6 +153,7 @@ Dim min(const Dim& a, const Dim& b) {
   if (!a.is_known() || !b.is_known()) return Dim::unknown();
   if (a.is_number() && b.is_number()) return std::min(a.number(), b.number());
   if (a == b) return a;
+  if (b.is_number()) return min(b, a);
   return Dim::symbol("min(" + a.to_string() + "," + b.to_string() + ")");
 }
 
@@ -168,6 +169,24 @@ Dim modulo(const Dim& a, const Dim& b) {
   if (a.is_number() && b.is_number()) return a - floor_div(a, b) * b;
   if (exact_div(a, b).is_known()) return 0;
   return Dim::symbol("mod(" + a.to_string() + "," + b.to_string() + ")");
+}
+
+bool Dim::is_natural() const noexcept {
+  if (!is_expression()) return is_number() && number_ >= 0;
+  const auto is_symbol = [](const std::string& name) { return name.find('(') == std::string::npos; };
+  return std::all_of(expression_->terms.begin(), expression_->terms.end(), [&](const auto& term) {
+    return term.second >= 0 && std::all_of(term.first.begin(), term.first.end(), is_symbol);
+  });
+}
+
+bool Dim::is_cut_from(const Dim& dim) const {
+  constexpr std::string_view kBegin = "min(";
+  const std::string text = to_string();
+  const std::string end = "," + dim.to_string() + ")";
+  if (!is_expression() || !text.starts_with(kBegin) || !text.ends_with(end)) return false;
+  if (text.size() <= kBegin.size() + end.size()) return false;
+  const std::string number = text.substr(kBegin.size(), text.size() - kBegin.size() - end.size());
+  return number.find_first_not_of("0123456789") == std::string::npos && number != "0" && number != "1";
 }
 
 std::string Dim::to_string() const {

@@ -44,6 +44,11 @@ class Dim {
   // a / b where b divides every term of a; unknown otherwise.
   friend Dim exact_div(const Dim& a, const Dim& b);
 
+  // Whether it is certainly no less than zero: a number, or a sum of products of named symbols.
+  bool is_natural() const noexcept;
+  // Whether it is min(number, dim) for a number of at least 2.
+  bool is_cut_from(const Dim& dim) const;
+
   // "3", "batch", "2*height + 1", "?".
   std::string to_string() const;
 

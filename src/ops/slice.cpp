@@ -52,7 +52,7 @@ class Slice : public Operator {
     const DimShape& shape = context.shape(0);
     if (!shape.has_rank()) return;
     const Ranges ranges = read(context, shape.rank());
-    if (!ranges.is_known) return infer_unknown(context, shape, ranges);
+    if (!ranges.is_known) return infer_symbolic(context, shape, ranges);
     DimShape result = shape;
     std::vector<AxisSlice> parts(shape.rank());  // where the input's shape is known
     for (size_t axis = 0; axis < shape.rank(); ++axis) parts[axis] = {0, shape[axis].number_or_negative(), 1};
@@ -132,9 +132,23 @@ class Slice : public Operator {
     }
   }
 
-  static void infer_unknown(InferContext& context, const DimShape& shape, const Ranges& ranges) {
+  // Where starts and ends are extents themselves, as in positions[:, :sequence].
+  void infer_symbolic(InferContext& context, const DimShape& shape, const Ranges& ranges) const {
     DimShape result = ranges.axes.empty() ? DimShape::of_rank(shape.rank()) : shape;
-    for (const size_t axis : ranges.axes) result[axis] = Dim::unknown();
+    const auto bounds = [&](size_t i) {
+      return starts_.is_input() && context.has_input(i) ? context.content(i) : nullptr;
+    };
+    const Content* starts = bounds(1);
+    const Content* ends = bounds(2);
+    const auto steps = ops::numbers(bounds(4));
+    const bool has_steps = starts_.is_input() && context.has_input(4);
+    for (size_t k = 0; k < ranges.axes.size(); ++k) {
+      Dim& extent = result[ranges.axes[k]];
+      const bool from_begin = starts && k < starts->size() && (*starts)[k].is(0);
+      const bool each = !has_steps || (steps && k < steps->size() && (*steps)[k] == 1);
+      const bool is_cut = from_begin && each && ends && k < ends->size() && (*ends)[k].is_natural();
+      extent = is_cut ? min(extent, (*ends)[k]) : Dim::unknown();
+    }
     context.set_shape(0, result);
   }
 

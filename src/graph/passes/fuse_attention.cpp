@@ -72,13 +72,15 @@ Operand look_through(const Graph& graph, ValueId value, size_t rank) {
   return operand;
 }
 
-// Whether the mask broadcasts to the scores without adding to their shape, which every way of writing allows.
+// Whether the mask broadcasts to the scores without adding to their shape, which every way of writing allows. What is
+// cut from a longer one is as long as the scores wherever the model is valid.
 bool fits(const Graph& graph, ValueId mask, const DimShape& scores) {
   const DimShape& shape = graph.value(mask).type.shape;
   if (!shape.has_rank() || shape.rank() > scores.rank()) return false;
   for (size_t axis = 0; axis < shape.rank(); ++axis) {
     const Dim& extent = shape[axis];
-    if (!extent.is(1) && !(extent == scores[scores.rank() - shape.rank() + axis])) return false;
+    const Dim& score = scores[scores.rank() - shape.rank() + axis];
+    if (!extent.is(1) && !(extent == score) && !extent.is_cut_from(score)) return false;
   }
   return true;
 }

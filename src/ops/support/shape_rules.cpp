@@ -21,6 +21,9 @@ Dim broadcast_dim(const Dim& a, const Dim& b, const DimShape& left, const DimSha
   // An extent other than 1 wins, for the other must be 1 or equal.
   if (a.is_number()) return a;
   if (b.is_number()) return b;
+  // So must what a Slice has cut from an extent that is longer than 1.
+  if (a.is_cut_from(b)) return b;
+  if (b.is_cut_from(a)) return a;
   return Dim::unknown();
 }
 
