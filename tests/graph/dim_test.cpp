@@ -47,6 +47,26 @@ TEST(Dim, DivisionByZeroAndOverflowAreUnknown) {
   EXPECT_FALSE((Dim(INT64_MAX) * Dim(2)).is_known());
 }
 
+TEST(Dim, KnowsWhatIsCutFromIt) {
+  EXPECT_TRUE(min(kBatch, 512) == min(512, kBatch));
+  EXPECT_TRUE(min(kBatch, 512).is_cut_from(kBatch));
+  EXPECT_TRUE(min(kBatch * 2 + 1, 512).is_cut_from(kBatch * 2 + 1));
+  EXPECT_FALSE(min(kBatch, 512).is_cut_from(kHeight));
+  EXPECT_FALSE(min(kBatch, 1).is_cut_from(kBatch));
+  EXPECT_FALSE(min(kBatch, kHeight).is_cut_from(kHeight));
+  EXPECT_FALSE(max(kBatch, 512).is_cut_from(kBatch));
+  EXPECT_FALSE(kBatch.is_cut_from(kBatch));
+}
+
+TEST(Dim, KnowsWhatIsNoLessThanZero) {
+  EXPECT_TRUE((kBatch * kHeight * 2 + 3).is_natural());
+  EXPECT_TRUE(Dim(0).is_natural());
+  EXPECT_FALSE(Dim(-1).is_natural());
+  EXPECT_FALSE((kBatch - 1).is_natural());
+  EXPECT_FALSE(min(kBatch - 5, 3).is_natural());
+  EXPECT_FALSE(Dim::unknown().is_natural());
+}
+
 TEST(Dim, TextIsReadable) {
   EXPECT_EQ((kHeight * 2 + 1).to_string(), "2*height + 1");
   EXPECT_EQ(Dim(5).to_string(), "5");

@@ -416,6 +416,33 @@ TEST(Fusion, AttentionOfThreeAxes) {
   EXPECT_EQ(run_both(builder, {random_floats({7, 6, 8}, 1), random_floats({6, 7, 7}, 2)}, 2e-5F), kAttention);
 }
 
+// Position embeddings are cut to the length of the sequence, which is no number when the model is loaded.
+TEST(Fusion, AttentionOverSequencesOfAnyLength) {
+  ModelBuilder builder;
+  Tensor positions(DType::int64, {1, 16});
+  for (int64_t i = 0; i < 16; ++i) positions.mutable_values<int64_t>()[static_cast<size_t>(i)] = 15 - i;
+  Body& main = builder.main;
+  main.input("ids", DType::int64, {"batch", "length"}).input("mask", DType::float32, {"batch", "length"});
+  main.constant("positions", positions).constant("words", random_floats({9, 24}, 1));
+  main.constant("places", random_floats({16, 24}, 2)).constant("axis", integers({1}, {1}));
+  main.constant("zero", integers({1}, {0})).constant("axes", integers({2}, {1, 2})).constant("one", integers({}, {1}));
+  main.constant("heads", integers({4}, {0, 0, 3, 8}));
+  main.node("Shape", {"ids"}, {"shape"}).node("Gather", {"shape", "one"}, {"length"});
+  main.node("Unsqueeze", {"length", "zero"}, {"end"}).node("Slice", {"positions", "zero", "end", "axis"}, {"cut"});
+  main.node("Gather", {"words", "ids"}, {"word"}).node("Gather", {"places", "cut"}, {"place"});
+  main.node("Add", {"word", "place"}, {"x"}).node("Reshape", {"x", "heads"}, {"h"});
+  main.node("Transpose", {"h"}, {"q"}, {{"perm", std::vector<int64_t>{0, 2, 1, 3}}});
+  main.node("Transpose", {"h"}, {"k"}, {{"perm", std::vector<int64_t>{0, 2, 3, 1}}});
+  main.node("Unsqueeze", {"mask", "axes"}, {"m"}).node("MatMul", {"q", "k"}, {"s"}).node("Add", {"s", "m"}, {"masked"});
+  main.node("Softmax", {"masked"}, {"p"}).node("MatMul", {"p", "q"}, {"y"}).output("y");
+  for (const int64_t length : {1, 5, 16}) {
+    Tensor ids(DType::int64, {2, length});
+    for (int64_t i = 0; i < 2 * length; ++i) ids.mutable_values<int64_t>()[static_cast<size_t>(i)] = i * 5 % 9;
+    const Names names = run_both(builder, {ids, random_floats({2, length}, 3)}, 2e-5F);
+    EXPECT_EQ(names.back(), "onnxrun.HeadAttention") << ::testing::PrintToString(names);
+  }
+}
+
 TEST(Fusion, OtherAttentionStays) {
   const auto expect_kept = [](AttentionModel& model) {
     const Names names = model.run();

@@ -61,6 +61,30 @@ TEST(Passes, DeadNodesAndNoOpsGo) {
   EXPECT_EQ(session.steps().size(), 1U);
 }
 
+// Exporters name masks, indices and last states whether or not somebody reads them.
+TEST(Passes, OptionalOutputsThatNobodyReadsGo) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"1", "1", "4", "4"})
+      .constant("none", floats({}, {0}))
+      .constant("training", scalar(true));
+  builder.main.node("Dropout", {"x", "none", "training"}, {"d", "mask"})
+      .node("MaxPool", {"d"}, {"p", "indices"}, {{"kernel_shape", std::vector<int64_t>{2, 2}}})
+      .node("Split", {"p"}, {"y", "rest"}, {{"axis", int64_t{2}}, {"num_outputs", int64_t{2}}})
+      .output("y");
+  const Session session = checked_session(builder);
+  EXPECT_EQ(changes(session, "remove_no_ops"), 1);
+  for (const StepInfo& step : session.steps()) {
+    if (step.node.starts_with("MaxPool")) {
+      EXPECT_EQ(step.outputs.size(), 1U);
+    }
+    if (step.node.starts_with("Split")) {
+      EXPECT_EQ(step.outputs.size(), 2U);
+    }
+  }
+  Tensor x = random_floats({1, 1, 4, 4}, 1);
+  EXPECT_EQ(session.run(std::vector<Value>{x})[0].tensor().shape(), Shape({1, 1, 2, 3}));
+}
+
 TEST(Passes, ATrainingDropoutThatDropsNothingGoes) {
   ModelBuilder builder;
   builder.main.input("x", DType::float32, {"2"}).constant("training", scalar(true));

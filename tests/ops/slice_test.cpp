@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "onnxrun/session.h"
+#include "support/model_builder.h"
 #include "support/op_tester.h"
 
 namespace onnxrun {
@@ -45,6 +47,24 @@ TEST(Slice, TakesAttributesInItsFirstVersion) {
              .outputs = {strings({2}, {"b", "c"})},
              .attributes = {{"starts", std::vector<int64_t>{-2}}, {"ends", std::vector<int64_t>{kMax}}},
              .opset = 1});
+}
+
+// x[:n] of constants, where n is the extent of an input: as long as the input, or as all there are.
+TEST(Slice, EndsAtAnExtentOfAnInput) {
+  for (const int64_t step : {1, 2}) {
+    ModelBuilder builder;
+    builder.main.input("x", DType::float32, {"n"}).constant("table", floats({4}, {1, 2, 3, 4}));
+    builder.main.constant("zero", integers({1}, {0})).constant("step", integers({1}, {step}));
+    builder.main.node("Shape", {"x"}, {"size"})
+        .node("Slice", {"table", "zero", "size", "zero", "step"}, {"y"})
+        .output("y");
+    const Session session(builder.model());
+    EXPECT_EQ(session.outputs()[0].type.to_string(), step == 1 ? "float32[min(4,n)]" : "float32[?]");
+    const auto run = [&](int64_t n) { return elements(session.run(std::vector<Value>{random_floats({n}, 1)})[0]); };
+    EXPECT_EQ(run(0), std::vector<float>());
+    EXPECT_EQ(run(3), step == 1 ? std::vector<float>({1, 2, 3}) : std::vector<float>({1, 3}));
+    EXPECT_EQ(run(9), step == 1 ? std::vector<float>({1, 2, 3, 4}) : std::vector<float>({1, 3}));
+  }
 }
 
 TEST(Slice, RefusesAStepOfZero) {

@@ -1,4 +1,6 @@
-// Removes nodes whose outputs nobody reads.
+// Removes nodes whose outputs nobody reads, and optional outputs that exporters name but nobody reads: masks, indices,
+// statistics, last states.
+#include <algorithm>
 #include <vector>
 
 #include "graph/passes/pass.h"
@@ -20,6 +22,18 @@ void drop_unused_captures(Node& node) {
                 [&](ValueId id) { return std::find(used.begin(), used.end(), id) == used.end(); });
 }
 
+void drop_unused_outputs(Graph& graph, Node& node, const std::vector<bool>& live) {
+  const std::vector<Formal>& formals = node.entry->outputs;
+  for (size_t j = 0; j < std::min(node.outputs.size(), formals.size()); ++j) {
+    ValueId& output = node.outputs[j];
+    if (output == kNoValue || live[static_cast<size_t>(output)]) continue;
+    if (!formals[j].optional || formals[j].variadic) continue;
+    graph.value(output).producer = kNoNode;
+    output = kNoValue;
+  }
+  while (node.outputs.back() == kNoValue) node.outputs.pop_back();
+}
+
 }  // namespace
 
 int remove_dead_nodes(Graph& graph, const PassContext& /*context*/) {
@@ -38,6 +52,7 @@ int remove_dead_nodes(Graph& graph, const PassContext& /*context*/) {
       continue;
     }
     drop_unused_captures(node);
+    if (node.entry) drop_unused_outputs(graph, node, live);
     for (const ValueId input : node.inputs) {
       if (input != kNoValue) live[static_cast<size_t>(input)] = true;
     }
