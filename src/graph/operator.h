@@ -174,6 +174,7 @@ struct PlanOptions {
 struct Packing {
   size_t units = 1;
   std::function<void(const Tensor& tensor, std::byte* dst, size_t begin, size_t end)> pack;
+  bool in_order = false;  // units read equal parts of the tensor, one after the other
 };
 
 // Forms of constants that kernels read, made once and shared. Thread-safe.

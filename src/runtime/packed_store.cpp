@@ -174,8 +174,8 @@ void MemoryPackedStore::pack(ThreadPool& pool, std::span<Entry* const> entries, 
     const Packing& packing = part.entry->packing;
     const Tensor tensor = made ? *made : elements_of(*part.entry->constant, memory[static_cast<size_t>(worker)]);
     packing.pack(tensor, part.entry->memory, part.begin, part.end);
-    // Most forms have the order of the constant, so that little of it is in memory at any time.
-    release(tensor, part.begin, part.end, std::max<size_t>(1, packing.units));
+    // So that little of a large constant is in memory at any time.
+    if (packing.in_order) release(tensor, part.begin, part.end, packing.units);
     if (part.left->fetch_sub(1) == 1) release(tensor);
   };
   pool.parallel_for(static_cast<int64_t>(parts.size()), pack_part);

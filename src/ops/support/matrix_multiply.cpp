@@ -126,6 +126,7 @@ class PackedProduct {
     constexpr size_t kPanels = 8;  // of a unit
     const size_t panels = kernel_.panel_count(product_.n);
     const size_t units = ceil_div(panels, kPanels);
+    const bool in_order = product_.b_row_stride == 1 && matrices_.size() == 1;
     auto pack_units = [kernel = &kernel_, product = product_, matrices = matrices_, size = packed_size_, panels, units](
                           const Tensor& tensor, std::byte* dst, size_t begin, size_t end) {
       for (size_t unit = begin; unit < end; ++unit) {
@@ -135,8 +136,9 @@ class PackedProduct {
              std::min(panels, panel + kPanels), reinterpret_cast<T*>(dst) + matrix * size);
       }
     };
-    return reinterpret_cast<const T*>(context_.packed_later(1, format, packed_size_ * matrices_.size() * sizeof(T),
-                                                            {units * matrices_.size(), std::move(pack_units)}));
+    return reinterpret_cast<const T*>(
+        context_.packed_later(1, format, packed_size_ * matrices_.size() * sizeof(T),
+                              {units * matrices_.size(), std::move(pack_units), in_order}));
   }
 
   void add_packing(const ProductOperands<T>& operands) {
