@@ -10,15 +10,14 @@ namespace {
 void int_gemm(benchmark::State& state, size_t m, size_t n, size_t k) {
   const IntGemmKernels& kernels = int_gemm_kernels();
   const std::vector<uint8_t> a(m * k, 3), b(k * n, 5);
-  std::vector<int16_t> rows(m * IntGemmKernels::padded_k(k)),
-      panels(kernels.panel_count(n) * kernels.panel_elements(k));
+  std::vector<std::byte> rows(m * kernels.row_bytes(k)), panels(kernels.panel_count(n) * kernels.panel_bytes(k));
   std::vector<int32_t> c(m * n);
   kernels.pack_rows({a.data(), false, static_cast<ptrdiff_t>(k)}, nullptr, 0, m, k, rows.data());
   for (size_t panel = 0; panel < kernels.panel_count(n); ++panel) {
     const size_t column = panel * kernels.nr;
     const size_t columns = n - column < kernels.nr ? n - column : kernels.nr;
     kernels.pack_panel({b.data() + column, false, static_cast<ptrdiff_t>(n)}, nullptr, 0, k, columns,
-                       panels.data() + panel * kernels.panel_elements(k));
+                       panels.data() + panel * kernels.panel_bytes(k));
   }
   for ([[maybe_unused]] auto _ : state) {
     kernels.run(rows.data(), panels.data(), m, n, k, c.data(), static_cast<ptrdiff_t>(n));

@@ -46,11 +46,8 @@ class QLinearConv : public Operator {
         const size_t channel = product % group * rows + row;
         const float scale = *tile.input<float>(kXScale) * tile.input<float>(kWScale)[per_channel ? channel : 0];
         const float factor = scale / *tile.input<float>(kYScale);
-        if (has_bias) {
-          const auto bias = static_cast<uint32_t>(tile.input<int32_t>(kBias)[channel]);
-          for (size_t i = 0; i < n; ++i) sums[i] = static_cast<int32_t>(static_cast<uint32_t>(sums[i]) + bias);
-        }
-        kernels->requantize(sums, {&factor, 0}, *tile.input<T>(kYZero), range,
+        const int32_t bias = has_bias ? tile.input<int32_t>(kBias)[channel] : 0;
+        kernels->requantize(sums, bias, {&factor, 0}, *tile.input<T>(kYZero), range,
                             tile.output<T>(0) + (product * rows + row) * columns + column, n);
       };
     });

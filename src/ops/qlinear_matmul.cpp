@@ -77,7 +77,7 @@ class QLinearMatMul : public Operator {
         for (size_t i = 0; i < (factors.b.step ? count : 1); ++i) {
           piece[i] = factors.at(tile, index, row, column + j + i);
         }
-        kernels->requantize(sums + j, {piece, static_cast<ptrdiff_t>(factors.b.step)}, *tile.input<T>(kYZero), range,
+        kernels->requantize(sums + j, 0, {piece, static_cast<ptrdiff_t>(factors.b.step)}, *tile.input<T>(kYZero), range,
                             tile.output<T>(0) + (index * m + row) * columns + column + j, count);
       }
     };

@@ -34,12 +34,14 @@ void expect_rows() {
       Buffer<T> q(n), r(n);
       Buffer<float> back(n);
       kernels.quantize(x.data(), {scale.data(), step}, {zero.data(), step}, range, q.get(), n);
-      kernels.requantize(sums.data(), {scale.data(), step}, zero[0], range, r.get(), n);
+      const int32_t bias = static_cast<int32_t>(random.integer(0, 2000)) - 1000;
+      kernels.requantize(sums.data(), bias, {scale.data(), step}, zero[0], range, r.get(), n);
       kernels.dequantize(q.get(), {scale.data(), step}, {zero.data(), step}, back.get(), n);
       for (size_t i = 0; i < n; ++i) {
         const size_t k = step == 0 ? 0 : i;
         ASSERT_EQ(static_cast<double>(q.get()[i]), clamped(x[i] / scale[k], zero[k], range)) << x[i];
-        ASSERT_EQ(static_cast<double>(r.get()[i]), clamped(static_cast<float>(sums[i]) * scale[k], zero[0], range));
+        ASSERT_EQ(static_cast<double>(r.get()[i]),
+                  clamped(static_cast<float>(sums[i] + bias) * scale[k], zero[0], range));
         ASSERT_EQ(back.get()[i], static_cast<float>(q.get()[i] - zero[k]) * scale[k]);
       }
     }

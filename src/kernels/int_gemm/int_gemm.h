@@ -6,8 +6,9 @@
 namespace onnxrun {
 
 // C[m, n] = A[m, k] B[k, n] of 8-bit integers less their zero points, exact in int32 (sums beyond it wrap around).
-// Operands are packed as int16 with the zero points already taken off, neighbours along k side by side, so that one
-// instruction multiplies pairs and adds them without overflow.
+// Neighbours along k lie side by side in groups of 4 bytes of a row, so that one instruction multiplies them and adds
+// the products without overflow: two numbers of A as int16, its zero point taken off, or four bytes as they are. Zero
+// points that are still there are taken off the sums: A's times the sums of B's columns, B's times those of A's rows.
 
 // One 8-bit matrix or a part of it: element (i, j) at data[i * row_stride + j * col_stride].
 struct Int8Matrix {
@@ -19,30 +20,34 @@ struct Int8Matrix {
 
 // Kernels of one instruction set. Thread-safe.
 struct IntGemmKernels {
-  size_t mr = 0;  // rows of a register tile
-  size_t nr = 0;  // columns of a register tile and of a panel
-  // Rows of A to dst[rows][padded_k(k)]; zero[i * zero_step], of A's type, is taken off row i (null: none).
+  size_t mr = 0;     // rows of a register tile
+  size_t nr = 0;     // columns of a register tile and of a panel
+  size_t group = 0;  // neighbours along k in one row that are multiplied at once
+  // Rows of A to dst[rows][row_bytes(k)]; zero[i * zero_step], of A's type, is taken off row i (null: none).
   void (*pack_rows)(const Int8Matrix& a, const void* zero, ptrdiff_t zero_step, size_t rows, size_t k,
-                    int16_t* dst) noexcept = nullptr;
-  // `columns` <= nr columns of B[k, ...] to one panel dst[padded_k(k) / 2][nr][2], missing columns zero;
-  // zero[j * zero_step], of B's type, is taken off column j.
+                    std::byte* dst) noexcept = nullptr;
+  // `columns` <= nr columns of B[k, ...] to one panel dst[panel_bytes(k)]; zero[j * zero_step], of B's type, is taken
+  // off column j.
   void (*pack_panel)(const Int8Matrix& b, const void* zero, ptrdiff_t zero_step, size_t k, size_t columns,
-                     int16_t* dst) noexcept = nullptr;
+                     std::byte* dst) noexcept = nullptr;
+  // C[m, n] from packed rows and the panels of its columns.
+  void (*run)(const std::byte* rows, const std::byte* panels, size_t m, size_t n, size_t k, int32_t* c,
+              ptrdiff_t c_row_stride) noexcept = nullptr;
+
+  // The same where B is spread out, in pairs along k of int16 less their zero points, as the rows of A[m, 2 pairs] are:
+  // pair p begins at pair offsets[p] of `b`, neighbouring columns side by side. Reads whole panels: up to nr pairs
+  // behind the last column.
+  void (*run_spread)(const int16_t* rows, const int16_t* b, const int64_t* offsets, size_t m, size_t n, size_t pairs,
+                     int32_t* c, ptrdiff_t c_row_stride) noexcept = nullptr;
   // dst[2 * i] = even[i * step] - zero, dst[2 * i + 1] = odd[i * step] - zero for i < n, of 8-bit integers; 0 where
   // `odd` is null.
   void (*widen_pairs)(const void* even, const void* odd, bool is_signed, ptrdiff_t step, int16_t zero, size_t n,
                       int16_t* dst) noexcept = nullptr;
-  // C[m, n] from packed rows and the panels of its columns; `k` is the unpadded extent.
-  void (*run)(const int16_t* rows, const int16_t* panels, size_t m, size_t n, size_t k, int32_t* c,
-              ptrdiff_t c_row_stride) noexcept = nullptr;
-  // The same where B is spread out: the pairs of row 2 p and 2 p + 1 begin at pair offsets[p] of `b`, neighbouring
-  // columns side by side. Reads whole panels: up to nr pairs behind the last column.
-  void (*run_spread)(const int16_t* rows, const int16_t* b, const int64_t* offsets, size_t m, size_t n, size_t k,
-                     int32_t* c, ptrdiff_t c_row_stride) noexcept = nullptr;
 
   size_t panel_count(size_t n) const noexcept { return (n + nr - 1) / nr; }
-  size_t panel_elements(size_t k) const noexcept { return padded_k(k) * nr; }
-  static size_t padded_k(size_t k) noexcept { return (k + 1) / 2 * 2; }
+  // A zero point and a sum for each row and column, and the groups.
+  size_t row_bytes(size_t k) const noexcept { return 8 + (k + group - 1) / group * 4; }
+  size_t panel_bytes(size_t k) const noexcept { return nr * (8 + (k + group - 1) / group * group); }
 };
 
 const IntGemmKernels& int_gemm_kernels();

@@ -1,6 +1,8 @@
 #include "kernels/int_gemm/int_gemm.h"
 
 #include <array>
+#include <cstddef>
+#include <type_traits>
 #include <utility>
 
 #include "kernels/simd.h"
@@ -21,6 +23,10 @@ constexpr size_t kRows = 6;
 #else
 constexpr size_t kRows = 4;
 #endif
+
+// A few rows leave registers free: then a tile spans several panels.
+constexpr size_t kWideRows = 3;
+constexpr size_t wide_panels(size_t rows) { return rows == 1 ? 4 : rows == 2 ? 3 : 2; }
 
 // sum + the products of pairs of int16 in each lane, added. kVnni: by the one instruction of AVX512_VNNI.
 template <bool kVnni>
@@ -43,118 +49,314 @@ ONNXRUN_INLINE VecI add_pair_products(const VecI& sum, const VecI& a, const VecI
 #endif
 }
 
-ONNXRUN_INLINE int32_t load_pair(const int16_t* src) noexcept {
-  int32_t pair;
-  __builtin_memcpy(&pair, src, sizeof pair);
-  return pair;
+// Pairs of bytes as pairs of int16, one a lane.
+ONNXRUN_INLINE VecI load_pairs_of_bytes(const int8_t* src) noexcept {
+#if defined(ONNXRUN_SIMD_sse2)
+  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(src));
+  return VecI(_mm_srai_epi16(_mm_unpacklo_epi8(bytes, bytes), 8));
+#elif defined(ONNXRUN_SIMD_avx2)
+  return VecI(_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(src))));
+#elif defined(ONNXRUN_SIMD_avx512)
+  return VecI(_mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(src))));
+#else
+  return VecI(vreinterpretq_s32_s16(vmovl_s8(vld1_s8(src))));
+#endif
 }
 
-// B in panels, or spread out by offsets.
-struct Panel {
-  const int32_t* pairs;
-  const int64_t* offsets;
+ONNXRUN_INLINE int32_t load_number(const void* src) noexcept {
+  int32_t number;
+  __builtin_memcpy(&number, src, sizeof number);
+  return number;
+}
 
-  template <bool Spread>
-  ONNXRUN_INLINE const int32_t* row(size_t pair) const noexcept {
-    if constexpr (Spread) return pairs + offsets[pair];
-    return pairs + pair * kColumns;
+// How rows and panels are packed: A as int16 less its zero points, B as signed bytes.
+struct Pairs {
+  static constexpr size_t kGroup = 2;
+  static constexpr bool kKeepsZeros = false;  // of rows
+  using Element = int16_t;                    // of a packed row
+
+  template <class T>
+  static Element pack(T x, int32_t zero) noexcept {
+    return static_cast<Element>(x - zero);
+  }
+  // Of what is left in a packed row.
+  template <class T>
+  static int32_t zero(int32_t /*zero*/) noexcept {
+    return 0;
+  }
+  static ONNXRUN_INLINE VecI load_group(const int8_t* src) noexcept { return load_pairs_of_bytes(src); }
+  static ONNXRUN_INLINE VecI add(const VecI& sum, const VecI& a, const VecI& b) noexcept {
+    return add_pair_products<false>(sum, a, b);
   }
 };
 
-template <size_t Rows, bool Spread, bool kVnni>
-struct TileKernel {
-  // C[Rows, columns] from rows of `k` elements, even, and one panel.
-  static void run(const int16_t* rows, const Panel& panel, size_t k, size_t columns, int32_t* c,
-                  ptrdiff_t c_row_stride) noexcept {
-    VecI sums[Rows][kVectors];
+#if defined(ONNXRUN_SIMD_avx512)
+// For AVX512_VNNI: A as unsigned bytes, B as signed ones.
+struct Quads {
+  static constexpr size_t kGroup = 4;
+  static constexpr bool kKeepsZeros = true;
+  using Element = uint8_t;
+
+  template <class T>
+  static Element pack(T x, int32_t /*zero*/) noexcept {
+    return static_cast<Element>(x + (std::is_signed_v<T> ? 128 : 0));
+  }
+  template <class T>
+  static int32_t zero(int32_t zero) noexcept {
+    return zero + (std::is_signed_v<T> ? 128 : 0);
+  }
+  static ONNXRUN_INLINE VecI load_group(const int8_t* src) noexcept { return VecI(_mm512_loadu_si512(src)); }
+  static ONNXRUN_INLINE VecI add(const VecI& sum, const VecI& a, const VecI& b) noexcept {
+    auto result = sum.data;
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(result) : "v"(a.data), "v"(b.data));
+    return result;
+  }
+};
+#endif
+
+// What stands before the groups of a packed row and, for each column, before those of a panel.
+struct Head {
+  int32_t zero;
+  int32_t sum;  // of a row: of its elements less their zero points; of a column: of its bytes
+};
+constexpr size_t kPanelHead = kColumns * sizeof(Head);  // zeros, then sums
+
+// Neighbouring panels, or pairs of int16 that are spread out.
+struct Panels {
+  const std::byte* data;
+  size_t bytes;  // of one panel
+
+  const int32_t* zeros(size_t panel) const noexcept { return reinterpret_cast<const int32_t*>(data + panel * bytes); }
+  const int32_t* sums(size_t panel) const noexcept { return zeros(panel) + kColumns; }
+  const int8_t* groups(size_t panel) const noexcept {
+    return reinterpret_cast<const int8_t*>(data + panel * bytes + kPanelHead);
+  }
+  bool has_zeros(size_t panel) const noexcept {
+    int32_t any = 0;
+    for (size_t j = 0; j < kColumns; ++j) any |= zeros(panel)[j];
+    return any != 0;
+  }
+};
+
+// Writes the first `columns` of a row of kVectors vectors.
+template <size_t kCount>
+ONNXRUN_INLINE void store_row(const VecI (&row)[kCount], size_t columns, int32_t* dst) noexcept {
+  if (columns == kCount * kLane) {
     ONNXRUN_UNROLL
-    for (size_t i = 0; i < Rows; ++i) {
+    for (size_t v = 0; v < kCount; ++v) store(dst + v * kLane, row[v]);
+    return;
+  }
+  alignas(64) int32_t lanes[kCount * kLane];
+  ONNXRUN_UNROLL
+  for (size_t v = 0; v < kCount; ++v) row[v].store_aligned(lanes + v * kLane);
+  for (size_t j = 0; j < columns; ++j) dst[j] = lanes[j];
+}
+
+template <class Packed, size_t kTileRows, size_t kPanels>
+struct TileKernel {
+  static constexpr size_t kCount = kPanels * kVectors;
+
+  // C[kTileRows, columns] from rows of `groups` groups and neighbouring panels.
+  static void run(const std::byte* rows, const Panels& panels, size_t groups, size_t columns, bool has_zeros,
+                  int32_t* c, ptrdiff_t c_row_stride) noexcept {
+    const size_t row_bytes = sizeof(Head) + groups * 4;
+    VecI sums[kTileRows][kCount];
+    ONNXRUN_UNROLL
+    for (size_t i = 0; i < kTileRows; ++i) {
+      ONNXRUN_UNROLL
+      for (size_t v = 0; v < kCount; ++v) sums[i][v] = VecI(0);
+    }
+    if (has_zeros) {
+      ONNXRUN_UNROLL
+      for (size_t i = 0; i < kTileRows; ++i) {
+        Head head;
+        __builtin_memcpy(&head, rows + i * row_bytes, sizeof head);
+        ONNXRUN_UNROLL
+        for (size_t v = 0; v < kCount; ++v) {
+          const size_t panel = v / kVectors, lane = v % kVectors * kLane;
+          sums[i][v] = sums[i][v] - VecI(head.zero) * load(panels.sums(panel) + lane) -
+                       VecI(head.sum) * load(panels.zeros(panel) + lane);
+        }
+      }
+    }
+    const int8_t* b[kPanels];
+    ONNXRUN_UNROLL
+    for (size_t p = 0; p < kPanels; ++p) b[p] = panels.groups(p);
+    const std::byte* a = rows + sizeof(Head);
+    for (size_t group = 0; group < groups; ++group, a += 4) {
+      VecI columns_of_b[kCount];
+      ONNXRUN_UNROLL
+      for (size_t v = 0; v < kCount; ++v) {
+        columns_of_b[v] = Packed::load_group(b[v / kVectors] + v % kVectors * kLane * Packed::kGroup);
+      }
+      ONNXRUN_UNROLL
+      for (size_t p = 0; p < kPanels; ++p) b[p] += kColumns * Packed::kGroup;
+      ONNXRUN_UNROLL
+      for (size_t i = 0; i < kTileRows; ++i) {
+        const VecI element(load_number(a + i * row_bytes));
+        ONNXRUN_UNROLL
+        for (size_t v = 0; v < kCount; ++v) sums[i][v] = Packed::add(sums[i][v], element, columns_of_b[v]);
+      }
+    }
+    ONNXRUN_UNROLL
+    for (size_t i = 0; i < kTileRows; ++i) {
+      store_row(sums[i], columns, c + static_cast<ptrdiff_t>(i) * c_row_stride);
+    }
+  }
+};
+
+using Tile = void (*)(const std::byte*, const Panels&, size_t, size_t, bool, int32_t*, ptrdiff_t) noexcept;
+template <class Packed, size_t... Less>
+constexpr std::array<Tile, sizeof...(Less)> tiles_of(std::index_sequence<Less...>) {
+  return {TileKernel<Packed, Less + 1, 1>::run...};
+}
+template <class Packed, size_t... Less>
+constexpr std::array<Tile, sizeof...(Less)> wide_tiles_of(std::index_sequence<Less...>) {
+  return {TileKernel<Packed, Less + 1, wide_panels(Less + 1)>::run...};
+}
+
+template <class Packed>
+void run(const std::byte* rows, const std::byte* packed, size_t m, size_t n, size_t k, int32_t* c,
+         ptrdiff_t c_row_stride) noexcept {
+  static constexpr auto kTiles = tiles_of<Packed>(std::make_index_sequence<kRows>());
+  static constexpr auto kWide = wide_tiles_of<Packed>(std::make_index_sequence<kWideRows>());
+  const size_t groups = (k + Packed::kGroup - 1) / Packed::kGroup;
+  const size_t row_bytes = sizeof(Head) + groups * 4;
+  Panels panels = {packed, kPanelHead + groups * kColumns * Packed::kGroup};
+  const size_t wide = m <= kWideRows ? wide_panels(m) : 1;
+  for (size_t column = 0; column < n;) {
+    const size_t count = column + wide * kColumns <= n ? wide : 1;
+    const size_t columns = n - column < count * kColumns ? n - column : count * kColumns;
+    bool has_zeros = Packed::kKeepsZeros;
+    for (size_t panel = 0; panel < count; ++panel) has_zeros = has_zeros || panels.has_zeros(panel);
+    for (size_t row = 0; row < m; row += kRows) {
+      const size_t height = m - row < kRows ? m - row : kRows;
+      const Tile tile = count > 1 ? kWide[height - 1] : kTiles[height - 1];
+      tile(rows + row * row_bytes, panels, groups, columns, has_zeros,
+           c + static_cast<ptrdiff_t>(row) * c_row_stride + column, c_row_stride);
+    }
+    panels.data += count * panels.bytes;
+    column += columns;
+  }
+}
+
+template <class Packed, class T>
+void pack_rows_of(const Int8Matrix& a, const T* zero, ptrdiff_t zero_step, size_t rows, size_t k,
+                  std::byte* dst) noexcept {
+  using Element = typename Packed::Element;
+  const size_t padded = (k + Packed::kGroup - 1) / Packed::kGroup * Packed::kGroup;
+  for (size_t i = 0; i < rows; ++i, dst += sizeof(Head) + padded * sizeof(Element)) {
+    const T* src = static_cast<const T*>(a.data) + static_cast<ptrdiff_t>(i) * a.row_stride;
+    const int32_t less = zero ? zero[static_cast<ptrdiff_t>(i) * zero_step] : 0;
+    auto* to = reinterpret_cast<Element*>(dst + sizeof(Head));
+    uint32_t sum = 0;
+    if (a.col_stride == 1) {
+      for (size_t p = 0; p < k; ++p) to[p] = Packed::pack(src[p], less);
+      for (size_t p = 0; p < k; ++p) sum += static_cast<uint32_t>(src[p]);
+    } else {
+      for (size_t p = 0; p < k; ++p) {
+        const T x = src[static_cast<ptrdiff_t>(p) * a.col_stride];
+        to[p] = Packed::pack(x, less);
+        sum += static_cast<uint32_t>(x);
+      }
+    }
+    for (size_t p = k; p < padded; ++p) to[p] = 0;
+    sum -= static_cast<uint32_t>(k) * static_cast<uint32_t>(less);
+    const Head head = {Packed::template zero<T>(less), static_cast<int32_t>(sum)};
+    __builtin_memcpy(dst, &head, sizeof head);
+  }
+}
+
+template <class Packed>
+void pack_rows(const Int8Matrix& a, const void* zero, ptrdiff_t zero_step, size_t rows, size_t k,
+               std::byte* dst) noexcept {
+  if (a.is_signed) return pack_rows_of<Packed>(a, static_cast<const int8_t*>(zero), zero_step, rows, k, dst);
+  pack_rows_of<Packed>(a, static_cast<const uint8_t*>(zero), zero_step, rows, k, dst);
+}
+
+template <class Packed, class T>
+void pack_panel_of(const Int8Matrix& b, const T* zero, ptrdiff_t zero_step, size_t k, size_t columns,
+                   std::byte* dst) noexcept {
+  constexpr int kShift = std::is_signed_v<T> ? 0 : 128;  // what makes signed bytes of unsigned ones
+  constexpr size_t kGroup = Packed::kGroup;
+  auto* zeros = reinterpret_cast<int32_t*>(dst);
+  auto* sums = reinterpret_cast<uint32_t*>(zeros + kColumns);
+  for (size_t j = 0; j < kColumns; ++j) {
+    zeros[j] = j < columns && zero ? zero[static_cast<ptrdiff_t>(j) * zero_step] - kShift : j < columns ? -kShift : 0;
+    sums[j] = 0;
+  }
+  auto* to = reinterpret_cast<int8_t*>(dst + kPanelHead);
+  for (size_t p = 0; p < k; p += kGroup, to += kGroup * kColumns) {
+    int8_t group[kGroup][kColumns] = {};
+    for (size_t r = 0; r < kGroup && p + r < k; ++r) {
+      const T* src = static_cast<const T*>(b.data) + static_cast<ptrdiff_t>(p + r) * b.row_stride;
+      if (columns == kColumns && b.col_stride == 1) {
+        for (size_t j = 0; j < kColumns; ++j) group[r][j] = static_cast<int8_t>(src[j] - kShift);
+      } else {
+        for (size_t j = 0; j < columns; ++j) {
+          group[r][j] = static_cast<int8_t>(src[static_cast<ptrdiff_t>(j) * b.col_stride] - kShift);
+        }
+      }
+      for (size_t j = 0; j < kColumns; ++j) sums[j] += static_cast<uint32_t>(group[r][j]);
+    }
+    for (size_t j = 0; j < kColumns; ++j) {
+      for (size_t r = 0; r < kGroup; ++r) to[j * kGroup + r] = group[r][j];
+    }
+  }
+}
+
+template <class Packed>
+void pack_panel(const Int8Matrix& b, const void* zero, ptrdiff_t zero_step, size_t k, size_t columns,
+                std::byte* dst) noexcept {
+  if (b.is_signed) return pack_panel_of<Packed>(b, static_cast<const int8_t*>(zero), zero_step, k, columns, dst);
+  pack_panel_of<Packed>(b, static_cast<const uint8_t*>(zero), zero_step, k, columns, dst);
+}
+
+template <bool kVnni, size_t kTileRows>
+struct SpreadTile {
+  static void run(const int16_t* rows, const int32_t* b, const int64_t* offsets, size_t pairs, size_t columns,
+                  int32_t* c, ptrdiff_t c_row_stride) noexcept {
+    VecI sums[kTileRows][kVectors];
+    ONNXRUN_UNROLL
+    for (size_t i = 0; i < kTileRows; ++i) {
       ONNXRUN_UNROLL
       for (size_t v = 0; v < kVectors; ++v) sums[i][v] = VecI(0);
     }
-    for (size_t p = 0; p < k; p += 2) {
-      const int32_t* b = panel.row<Spread>(p / 2);
+    for (size_t p = 0; p < pairs; ++p) {
       VecI columns_of_b[kVectors];
       ONNXRUN_UNROLL
-      for (size_t v = 0; v < kVectors; ++v) columns_of_b[v] = load(b + v * kLane);
+      for (size_t v = 0; v < kVectors; ++v) columns_of_b[v] = load(b + offsets[p] + v * kLane);
       ONNXRUN_UNROLL
-      for (size_t i = 0; i < Rows; ++i) {
-        const VecI a(load_pair(rows + i * k + p));
+      for (size_t i = 0; i < kTileRows; ++i) {
+        const VecI a(load_number(rows + 2 * (i * pairs + p)));
         ONNXRUN_UNROLL
         for (size_t v = 0; v < kVectors; ++v) sums[i][v] = add_pair_products<kVnni>(sums[i][v], a, columns_of_b[v]);
       }
     }
     ONNXRUN_UNROLL
-    for (size_t i = 0; i < Rows; ++i) {
-      int32_t* to = c + static_cast<ptrdiff_t>(i) * c_row_stride;
-      if (columns == kColumns) {
-        ONNXRUN_UNROLL
-        for (size_t v = 0; v < kVectors; ++v) store(to + v * kLane, sums[i][v]);
-      } else {
-        alignas(64) int32_t lanes[kColumns];
-        ONNXRUN_UNROLL
-        for (size_t v = 0; v < kVectors; ++v) sums[i][v].store_aligned(lanes + v * kLane);
-        for (size_t j = 0; j < columns; ++j) to[j] = lanes[j];
-      }
+    for (size_t i = 0; i < kTileRows; ++i) {
+      store_row(sums[i], columns, c + static_cast<ptrdiff_t>(i) * c_row_stride);
     }
   }
 };
 
-using Tile = void (*)(const int16_t*, const Panel&, size_t, size_t, int32_t*, ptrdiff_t) noexcept;
-template <bool Spread, bool kVnni, size_t... Less>
-constexpr std::array<Tile, sizeof...(Less)> tiles_of(std::index_sequence<Less...>) {
-  return {TileKernel<Less + 1, Spread, kVnni>::run...};
+using Spread = void (*)(const int16_t*, const int32_t*, const int64_t*, size_t, size_t, int32_t*, ptrdiff_t) noexcept;
+template <bool kVnni, size_t... Less>
+constexpr std::array<Spread, sizeof...(Less)> spread_tiles_of(std::index_sequence<Less...>) {
+  return {SpreadTile<kVnni, Less + 1>::run...};
 }
-template <bool Spread, bool kVnni>
-void run_tiles(const int16_t* rows, const int16_t* b, const int64_t* offsets, size_t m, size_t n, size_t k, int32_t* c,
-               ptrdiff_t c_row_stride) noexcept {
-  static constexpr auto kTiles = tiles_of<Spread, kVnni>(std::make_index_sequence<kRows>());
-  const size_t padded = IntGemmKernels::padded_k(k);
-  Panel panel = {reinterpret_cast<const int32_t*>(b), offsets};
+template <bool kVnni>
+void run_spread(const int16_t* rows, const int16_t* b, const int64_t* offsets, size_t m, size_t n, size_t pairs,
+                int32_t* c, ptrdiff_t c_row_stride) noexcept {
+  static constexpr auto kTiles = spread_tiles_of<kVnni>(std::make_index_sequence<kRows>());
   for (size_t column = 0; column < n; column += kColumns) {
     const size_t columns = n - column < kColumns ? n - column : kColumns;
     for (size_t row = 0; row < m; row += kRows) {
-      const size_t count = m - row < kRows ? m - row : kRows;
-      kTiles[count - 1](rows + row * padded, panel, padded, columns,
-                        c + static_cast<ptrdiff_t>(row) * c_row_stride + column, c_row_stride);
+      const size_t height = m - row < kRows ? m - row : kRows;
+      kTiles[height - 1](rows + row * 2 * pairs, reinterpret_cast<const int32_t*>(b) + column, offsets, pairs, columns,
+                         c + static_cast<ptrdiff_t>(row) * c_row_stride + column, c_row_stride);
     }
-    panel.pairs += Spread ? kColumns : padded / 2 * kColumns;
   }
-}
-
-template <bool kVnni>
-void run(const int16_t* rows, const int16_t* panels, size_t m, size_t n, size_t k, int32_t* c,
-         ptrdiff_t c_row_stride) noexcept {
-  run_tiles<false, kVnni>(rows, panels, nullptr, m, n, k, c, c_row_stride);
-}
-
-template <bool kVnni>
-void run_spread(const int16_t* rows, const int16_t* b, const int64_t* offsets, size_t m, size_t n, size_t k, int32_t* c,
-                ptrdiff_t c_row_stride) noexcept {
-  run_tiles<true, kVnni>(rows, b, offsets, m, n, k, c, c_row_stride);
-}
-
-template <class T>
-void pack_rows_of(const Int8Matrix& a, const T* zero, ptrdiff_t zero_step, size_t rows, size_t k,
-                  int16_t* dst) noexcept {
-  const size_t padded = IntGemmKernels::padded_k(k);
-  for (size_t i = 0; i < rows; ++i, dst += padded) {
-    const T* src = static_cast<const T*>(a.data) + static_cast<ptrdiff_t>(i) * a.row_stride;
-    const auto less = static_cast<int16_t>(zero ? zero[static_cast<ptrdiff_t>(i) * zero_step] : 0);
-    if (a.col_stride == 1) {
-      for (size_t p = 0; p < k; ++p) dst[p] = static_cast<int16_t>(src[p] - less);
-    } else {
-      for (size_t p = 0; p < k; ++p)
-        dst[p] = static_cast<int16_t>(src[static_cast<ptrdiff_t>(p) * a.col_stride] - less);
-    }
-    if (padded != k) dst[k] = 0;
-  }
-}
-
-void pack_rows(const Int8Matrix& a, const void* zero, ptrdiff_t zero_step, size_t rows, size_t k,
-               int16_t* dst) noexcept {
-  if (a.is_signed) return pack_rows_of(a, static_cast<const int8_t*>(zero), zero_step, rows, k, dst);
-  pack_rows_of(a, static_cast<const uint8_t*>(zero), zero_step, rows, k, dst);
 }
 
 template <class T>
@@ -181,48 +383,18 @@ void widen_pairs(const void* even, const void* odd, bool is_signed, ptrdiff_t st
   widen_pairs_of(static_cast<const uint8_t*>(even), static_cast<const uint8_t*>(odd), step, zero, n, dst);
 }
 
-template <class T>
-void pack_panel_of(const Int8Matrix& b, const T* zero, ptrdiff_t zero_step, size_t k, size_t columns,
-                   int16_t* dst) noexcept {
-  int16_t less[kColumns] = {};
-  if (zero) {
-    for (size_t j = 0; j < columns; ++j) less[j] = static_cast<int16_t>(zero[static_cast<ptrdiff_t>(j) * zero_step]);
-  }
-  for (size_t p = 0; p < k; p += 2, dst += 2 * kColumns) {
-    int16_t pair[2][kColumns] = {};
-    for (size_t r = 0; r < 2 && p + r < k; ++r) {
-      const T* src = static_cast<const T*>(b.data) + static_cast<ptrdiff_t>(p + r) * b.row_stride;
-      if (columns == kColumns && b.col_stride == 1) {
-        for (size_t j = 0; j < kColumns; ++j) pair[r][j] = static_cast<int16_t>(src[j] - less[j]);
-      } else {
-        for (size_t j = 0; j < columns; ++j)
-          pair[r][j] = static_cast<int16_t>(src[static_cast<ptrdiff_t>(j) * b.col_stride] - less[j]);
-      }
-    }
-    for (size_t j = 0; j < kColumns; ++j) {
-      dst[2 * j] = pair[0][j];
-      dst[2 * j + 1] = pair[1][j];
-    }
-  }
-}
-
-void pack_panel(const Int8Matrix& b, const void* zero, ptrdiff_t zero_step, size_t k, size_t columns,
-                int16_t* dst) noexcept {
-  if (b.is_signed) return pack_panel_of(b, static_cast<const int8_t*>(zero), zero_step, k, columns, dst);
-  pack_panel_of(b, static_cast<const uint8_t*>(zero), zero_step, k, columns, dst);
-}
-
-template <bool kVnni>
-constexpr IntGemmKernels kKernels = {kRows,       kColumns,   pack_rows,        pack_panel,
-                                     widen_pairs, run<kVnni>, run_spread<kVnni>};
+template <class Packed, bool kVnni>
+constexpr IntGemmKernels kKernels = {
+    kRows,       kColumns,          Packed::kGroup, pack_rows<Packed>, pack_panel<Packed>,
+    run<Packed>, run_spread<kVnni>, widen_pairs};
 
 }  // namespace
 
 extern const IntGemmKernels kIntGemmKernels;
-const IntGemmKernels kIntGemmKernels = kKernels<false>;
+const IntGemmKernels kIntGemmKernels = kKernels<Pairs, false>;
 #if defined(ONNXRUN_SIMD_avx512)
 extern const IntGemmKernels kIntGemmVnniKernels;
-const IntGemmKernels kIntGemmVnniKernels = kKernels<true>;
+const IntGemmKernels kIntGemmVnniKernels = kKernels<Quads, true>;
 #endif
 
 }  // namespace onnxrun::ONNXRUN_SIMD_NAMESPACE

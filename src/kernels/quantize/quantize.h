@@ -25,9 +25,10 @@ struct QuantizeKernelsOf {
   // dst[i] = clamp(round(src[i] / scale) + zero) for i < n.
   void (*quantize)(const float* src, RowValues<float> scale, RowValues<int32_t> zero, QuantizedRange range, T* dst,
                    size_t n) noexcept;
-  // dst[i] = clamp(round(src[i] * factor) + zero), the product in float.
-  void (*requantize)(const int32_t* src, RowValues<float> factor, int32_t zero, QuantizedRange range, T* dst,
-                     size_t n) noexcept;
+  // dst[i] = clamp(round((src[i] + bias) * factor) + zero), the sum in int32, where it wraps around, the product in
+  // float.
+  void (*requantize)(const int32_t* src, int32_t bias, RowValues<float> factor, int32_t zero, QuantizedRange range,
+                     T* dst, size_t n) noexcept;
   // dst[i] = (src[i] - zero) * scale.
   void (*dequantize)(const T* src, RowValues<float> scale, RowValues<int32_t> zero, float* dst, size_t n) noexcept;
 };

@@ -34,19 +34,20 @@ void quantize(const float* src, RowValues<float> scale, RowValues<int32_t> zero,
 }
 
 template <ptrdiff_t Step, class T>
-void requantize_row(const int32_t* src, const float* factor, int32_t zero, QuantizedRange range, T* dst,
+void requantize_row(const int32_t* src, int32_t bias, const float* factor, int32_t zero, QuantizedRange range, T* dst,
                     size_t n) noexcept {
   for (size_t i = 0; i < n; ++i) {
-    dst[i] = static_cast<T>(round_and_clamp(static_cast<float>(src[i]) * factor[i * Step], zero, range));
+    const auto sum = static_cast<int32_t>(static_cast<uint32_t>(src[i]) + static_cast<uint32_t>(bias));
+    dst[i] = static_cast<T>(round_and_clamp(static_cast<float>(sum) * factor[i * Step], zero, range));
   }
 }
 
 template <class T>
-void requantize(const int32_t* src, RowValues<float> factor, int32_t zero, QuantizedRange range, T* dst,
+void requantize(const int32_t* src, int32_t bias, RowValues<float> factor, int32_t zero, QuantizedRange range, T* dst,
                 size_t n) noexcept {
-  if (factor.step == 1) return requantize_row<1>(src, factor.data, zero, range, dst, n);
+  if (factor.step == 1) return requantize_row<1>(src, bias, factor.data, zero, range, dst, n);
   const float one_factor = *factor.data;
-  requantize_row<0>(src, &one_factor, zero, range, dst, n);
+  requantize_row<0>(src, bias, &one_factor, zero, range, dst, n);
 }
 
 template <ptrdiff_t Step, class T>

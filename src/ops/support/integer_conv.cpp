@@ -137,6 +137,14 @@ std::vector<int64_t> weight_order(int64_t channels, int64_t taps) {
   return order;
 }
 
+// Whether the output's positions are those of the input, given windows of one tap.
+bool keeps_positions(const WindowAttributes::Geometry& window) {
+  const auto all = [](const std::vector<int64_t>& values, int64_t wanted) {
+    return std::all_of(values.begin(), values.end(), [wanted](int64_t value) { return value == wanted; });
+  };
+  return all(window.strides, 1) && all(window.pad_begin, 0) && all(window.pad_end, 0);
+}
+
 StoreSums store_as_they_are(size_t rows, size_t columns) {
   return [=](const TileContext& tile, int32_t* sums, size_t product, size_t row, size_t column, size_t n) {
     std::copy_n(sums, n, tile.output<int32_t>(0) + (product * rows + row) * columns + column);
@@ -153,32 +161,15 @@ void plan_integer_conv(PlanContext& context, const WindowAttributes& window, con
   auto geometry = window.geometry(x.rank() - 2, {w.begin() + 2, w.end()});
   window.resolve_padding(geometry, spatial_extents(x));
   const auto group = static_cast<size_t>(conv.group);
-  const PaddedImages images(x, y, geometry, group);
   const Shape positions(spatial_extents(y));
+  const auto position_count = static_cast<size_t>(positions.elements());
 
   IntegerProduct product;
-  IntegerWindows windows;
-  windows.taps = images.taps();
-  windows.image_pairs = static_cast<size_t>(images.pairs() * images.volume());
-  windows.run_begins = images.run_begins(positions);
-  windows.run_length = static_cast<size_t>(positions.back());
   product.m = static_cast<size_t>(w[0]) / group;
-  product.k = 2 * windows.taps.size();
-  product.n = windows.run_begins.back() + windows.run_length;
-  if (product.n == static_cast<size_t>(positions.elements())) {
-    windows.run_begins = {0};
-    windows.run_length = product.n;
-  }
-  product.windows = std::move(windows);
+  product.store = conv.store ? conv.store : store_as_they_are(product.m, position_count);
   const auto weights = static_cast<size_t>(w.elements(1, w.rank()));
   const size_t zero_step = conv.w_zero && context.input(*conv.w_zero).elements() > 1 ? 1 : 0;
-  product.a = {conv.w,
-               conv.w_zero,
-               static_cast<ptrdiff_t>(weights),
-               {},
-               {},
-               static_cast<ptrdiff_t>(zero_step),
-               weight_order(w[1], w.elements(2, w.rank()))};
+  product.a = {conv.w, conv.w_zero, static_cast<ptrdiff_t>(weights), {}, {}, static_cast<ptrdiff_t>(zero_step), {}};
   for (size_t g = 0; g < group; ++g) {
     product.a.offsets.push_back(g * product.m * weights);
     product.a.zero_offsets.push_back(g * product.m * zero_step);
@@ -187,7 +178,29 @@ void plan_integer_conv(PlanContext& context, const WindowAttributes& window, con
     product.a_matrix.push_back(i % group);
     product.b_matrix.push_back(i);
   }
-  product.store = conv.store ? conv.store : store_as_they_are(product.m, static_cast<size_t>(positions.elements()));
+  if (weights == static_cast<size_t>(w[1]) && keeps_positions(geometry)) {
+    // Each position is a column.
+    product.k = weights;
+    product.n = position_count;
+    product.b = {conv.x, conv.x_zero, static_cast<ptrdiff_t>(position_count), {}, {}, 0, {}};
+    for (const size_t i : product.b_matrix) product.b->offsets.push_back(i * weights * position_count);
+    product.b->zero_offsets.assign(product.b_matrix.size(), 0);
+    return plan_integer_product(context, product);
+  }
+  const PaddedImages images(x, y, geometry, group);
+  IntegerWindows windows;
+  windows.taps = images.taps();
+  windows.image_pairs = static_cast<size_t>(images.pairs() * images.volume());
+  windows.run_begins = images.run_begins(positions);
+  windows.run_length = static_cast<size_t>(positions.back());
+  product.k = 2 * windows.taps.size();
+  product.n = windows.run_begins.back() + windows.run_length;
+  if (product.n == position_count) {
+    windows.run_begins = {0};
+    windows.run_length = product.n;
+  }
+  product.windows = std::move(windows);
+  product.a.order = weight_order(w[1], w.elements(2, w.rank()));
   product.shared_bytes = images.bytes();
 
   const bool is_signed = context.input(conv.x).dtype == DType::int8;

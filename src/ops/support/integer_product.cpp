@@ -19,8 +19,8 @@ struct Packed {
   const std::byte* constant = nullptr;
   size_t shared_offset = 0;
 
-  const int16_t* at(const TileContext& tile, size_t element) const {
-    return reinterpret_cast<const int16_t*>(constant ? constant : tile.shared + shared_offset) + element;
+  const std::byte* at(const TileContext& tile, size_t offset) const {
+    return (constant ? constant : tile.shared + shared_offset) + offset;
   }
 };
 
@@ -36,12 +36,15 @@ class Packing {
 
   size_t matrix_count() const { return matrices_.offsets.size(); }
   size_t unit_count() const { return (extent_ + step() - 1) / step(); }
-  size_t unit_elements() const { return step() * IntGemmKernels::padded_k(k_); }
-  // Elements of one packed matrix.
-  size_t elements() const { return unit_count() * unit_elements(); }
+  size_t row_bytes() const {
+    return matrices_.order.empty() ? int_gemm_kernels().row_bytes(k_) : matrices_.order.size() * sizeof(int16_t);
+  }
+  size_t unit_bytes() const { return panels_ ? int_gemm_kernels().panel_bytes(k_) : step() * row_bytes(); }
+  // Of one packed matrix.
+  size_t bytes() const { return unit_count() * unit_bytes(); }
 
   // Packs one unit of one matrix to its place in `dst`.
-  void pack(const void* data, const void* zeros, size_t matrix, size_t unit, int16_t* dst) const {
+  void pack(const void* data, const void* zeros, size_t matrix, size_t unit, std::byte* dst) const {
     const size_t first = unit * step();
     const size_t count = std::min(step(), extent_ - first);
     const size_t begin = matrices_.offsets[matrix] + first * (panels_ ? 1 : static_cast<size_t>(matrices_.row_stride));
@@ -51,22 +54,23 @@ class Packing {
       zero = static_cast<const uint8_t*>(zeros) + matrices_.zero_offsets[matrix] +
              static_cast<ptrdiff_t>(first) * matrices_.zero_step;
     }
-    int16_t* to = dst + matrix * elements() + unit * unit_elements();
+    std::byte* to = dst + matrix * bytes() + unit * unit_bytes();
     if (panels_) {
       int_gemm_kernels().pack_panel(source, zero, matrices_.zero_step, k_, count, to);
     } else if (matrices_.order.empty()) {
       int_gemm_kernels().pack_rows(source, zero, matrices_.zero_step, count, k_, to);
     } else if (is_signed_) {
-      pack_in_order<int8_t>(source, zero, count, to);
+      pack_in_order<int8_t>(source, zero, count, reinterpret_cast<int16_t*>(to));
     } else {
-      pack_in_order<uint8_t>(source, zero, count, to);
+      pack_in_order<uint8_t>(source, zero, count, reinterpret_cast<int16_t*>(to));
     }
   }
 
   // A name for what the packed form depends on beside the constant itself.
   std::string format(const Tensor* zeros) const {
     std::string text = panels_ ? "int8 panels" : "int8 rows";
-    for (const size_t value : {extent_, k_, static_cast<size_t>(matrices_.row_stride), int_gemm_kernels().nr}) {
+    for (const size_t value :
+         {extent_, k_, static_cast<size_t>(matrices_.row_stride), int_gemm_kernels().nr, int_gemm_kernels().group}) {
       text += " " + std::to_string(value);
     }
     for (const size_t offset : matrices_.offsets) text += " " + std::to_string(offset);
@@ -123,12 +127,12 @@ class Planner {
     const size_t input = matrices.input;
     const std::optional<size_t> zero_input = matrices.zero_input;
     const Tensor* zeros = zero_input ? context_.elements(*zero_input) : nullptr;
-    const size_t bytes = packing.matrix_count() * packing.elements() * sizeof(int16_t);
+    const size_t bytes = packing.matrix_count() * packing.bytes();
     if (context_.is_constant(input) && (zeros || !zero_input)) {
       auto pack_all = [&](const Tensor& tensor, std::byte* dst) {
         for (size_t matrix = 0; matrix < packing.matrix_count(); ++matrix) {
           for (size_t unit = 0; unit < packing.unit_count(); ++unit) {
-            packing.pack(tensor.data(), zeros ? zeros->data() : nullptr, matrix, unit, reinterpret_cast<int16_t*>(dst));
+            packing.pack(tensor.data(), zeros ? zeros->data() : nullptr, matrix, unit, dst);
           }
         }
       };
@@ -139,10 +143,10 @@ class Planner {
     phases.emplace_back([this, packing, packed, input, zero_input] {
       const size_t units = packing.unit_count();
       context_.phase(static_cast<int64_t>(packing.matrix_count() * units),
-                     static_cast<double>(packing.unit_elements()) * 0.3, [=](const TileContext& tile) {
+                     static_cast<double>(packing.unit_bytes()) * 0.2, [=](const TileContext& tile) {
                        const auto index = static_cast<size_t>(tile.tile);
                        packing.pack(tile.input(input), zero_input ? tile.input(*zero_input) : nullptr, index / units,
-                                    index % units, reinterpret_cast<int16_t*>(tile.shared + packed.shared_offset));
+                                    index % units, tile.shared + packed.shared_offset);
                      });
     });
     return packed;
@@ -155,37 +159,37 @@ class Planner {
     const size_t columns = std::min(tiles.panel_tile * kernels->nr, product_.n);
     const size_t sums_at = product_.store ? context_.scratch(tiles.m_tile * columns * sizeof(int32_t)) : 0;
     const double cost = static_cast<double>(tiles.m_tile * columns * product_.k) * kNanosecondsPerMultiply + 100;
-    context_.phase(static_cast<int64_t>(tiles.tile_count() * product_.a_matrix.size()), cost,
-                   [=, product = product_, row_elements = rows_.elements()](const TileContext& tile) {
-                     const size_t index = static_cast<size_t>(tile.tile) / tiles.tile_count();
-                     const size_t part = static_cast<size_t>(tile.tile) % tiles.tile_count();
-                     const size_t row = part % tiles.m_tiles * tiles.m_tile;
-                     const size_t m = std::min(tiles.m_tile, product.m - row);
-                     const size_t panel = part / tiles.m_tiles * tiles.panel_tile;
-                     const size_t column = panel * kernels->nr;
-                     const size_t n = std::min(tiles.panel_tile * kernels->nr, product.n - column);
-                     const int16_t* a = rows.at(
-                         tile, product.a_matrix[index] * row_elements + row * IntGemmKernels::padded_k(product.k));
-                     auto* c = reinterpret_cast<int32_t*>(tile.scratch + sums_at);
-                     size_t stride = n;
-                     if (!product.store) {
-                       c = tile.output<int32_t>(0) + (index * product.m + row) * product.n + column;
-                       stride = product.n;
-                     }
-                     const size_t matrix = product.b_matrix[index];
-                     if (product.windows) {
-                       const auto* image = reinterpret_cast<const int16_t*>(tile.shared) +
-                                           2 * (matrix * product.windows->image_pairs + column);
-                       kernels->run_spread(a, image, product.windows->taps.data(), m, n, product.k, c,
-                                           static_cast<ptrdiff_t>(stride));
-                     } else {
-                       const size_t first = matrix * kernels->panel_count(product.n) + panel;
-                       kernels->run(a, panels.at(tile, first * kernels->panel_elements(product.k)), m, n, product.k, c,
-                                    static_cast<ptrdiff_t>(stride));
-                     }
-                     if (!product.store) return;
-                     for (size_t i = 0; i < m; ++i) store_row(product, tile, c + i * n, index, row + i, column, n);
-                   });
+    context_.phase(
+        static_cast<int64_t>(tiles.tile_count() * product_.a_matrix.size()), cost,
+        [=, product = product_, matrix_bytes = rows_.bytes(), row_bytes = rows_.row_bytes()](const TileContext& tile) {
+          const size_t index = static_cast<size_t>(tile.tile) / tiles.tile_count();
+          const size_t part = static_cast<size_t>(tile.tile) % tiles.tile_count();
+          const size_t row = part % tiles.m_tiles * tiles.m_tile;
+          const size_t m = std::min(tiles.m_tile, product.m - row);
+          const size_t panel = part / tiles.m_tiles * tiles.panel_tile;
+          const size_t column = panel * kernels->nr;
+          const size_t n = std::min(tiles.panel_tile * kernels->nr, product.n - column);
+          const std::byte* a = rows.at(tile, product.a_matrix[index] * matrix_bytes + row * row_bytes);
+          auto* c = reinterpret_cast<int32_t*>(tile.scratch + sums_at);
+          size_t stride = n;
+          if (!product.store) {
+            c = tile.output<int32_t>(0) + (index * product.m + row) * product.n + column;
+            stride = product.n;
+          }
+          const size_t matrix = product.b_matrix[index];
+          if (product.windows) {
+            const auto* image =
+                reinterpret_cast<const int16_t*>(tile.shared) + 2 * (matrix * product.windows->image_pairs + column);
+            kernels->run_spread(reinterpret_cast<const int16_t*>(a), image, product.windows->taps.data(), m, n,
+                                product.windows->taps.size(), c, static_cast<ptrdiff_t>(stride));
+          } else {
+            const size_t first = matrix * kernels->panel_count(product.n) + panel;
+            kernels->run(a, panels.at(tile, first * kernels->panel_bytes(product.k)), m, n, product.k, c,
+                         static_cast<ptrdiff_t>(stride));
+          }
+          if (!product.store) return;
+          for (size_t i = 0; i < m; ++i) store_row(product, tile, c + i * n, index, row + i, column, n);
+        });
   }
 
   // Gives the sums to the operator, of windows those that are wanted.
