@@ -9,7 +9,7 @@ for object in "$@"; do
   objdump -d --no-show-raw-insn -C "$object" | awk -v pattern="$pattern" -v object="$object" '
     function check(first, last, i, sums, stack, unfused) {
       for (i = first; i <= last; i++) {
-        if (text[i] ~ /v?f(n?m)(add|sub)|mulp[sd]|fmla|pmaddwd|pdpwssd/) sums++
+        if (text[i] ~ /v?f(n?m)(add|sub)|mulp[sd]|fmla|pmaddwd|pdpwssd|pdpbusd/) sums++
         if (text[i] ~ /vmulp[sd]/) unfused++
         if (text[i] ~ /%[xyz]mm/ && (text[i] ~ /\(%rsp/ || framed && text[i] ~ /\(%rbp/)) stack++
       }

@@ -25,8 +25,8 @@ constexpr size_t kRows = 4;
 #endif
 
 // A few rows leave registers free: then a tile spans several panels.
-constexpr size_t kWideRows = 3;
-constexpr size_t wide_panels(size_t rows) { return rows == 1 ? 4 : rows == 2 ? 3 : 2; }
+constexpr size_t kWideRows = 2;
+constexpr size_t wide_panels(size_t rows) { return rows == 1 ? 4 : 3; }
 
 // sum + the products of pairs of int16 in each lane, added. kVnni: by the one instruction of AVX512_VNNI.
 template <bool kVnni>
@@ -184,19 +184,33 @@ struct TileKernel {
     for (size_t p = 0; p < kPanels; ++p) b[p] = panels.groups(p);
     const std::byte* a = rows + sizeof(Head);
     for (size_t group = 0; group < groups; ++group, a += 4) {
-      VecI columns_of_b[kCount];
-      ONNXRUN_UNROLL
-      for (size_t v = 0; v < kCount; ++v) {
-        columns_of_b[v] = Packed::load_group(b[v / kVectors] + v % kVectors * kLane * Packed::kGroup);
+      const auto load_b = [&](size_t v) ONNXRUN_INLINE_LAMBDA {
+        return Packed::load_group(b[v / kVectors] + v % kVectors * kLane * Packed::kGroup);
+      };
+      const auto load_a = [&](size_t i) ONNXRUN_INLINE_LAMBDA { return VecI(load_number(a + i * row_bytes)); };
+      if constexpr (kPanels > 1) {
+        VecI element[kTileRows];
+        ONNXRUN_UNROLL
+        for (size_t i = 0; i < kTileRows; ++i) element[i] = load_a(i);
+        ONNXRUN_UNROLL
+        for (size_t v = 0; v < kCount; ++v) {
+          const VecI column = load_b(v);
+          ONNXRUN_UNROLL
+          for (size_t i = 0; i < kTileRows; ++i) sums[i][v] = Packed::add(sums[i][v], element[i], column);
+        }
+      } else {
+        VecI columns_of_b[kCount];
+        ONNXRUN_UNROLL
+        for (size_t v = 0; v < kCount; ++v) columns_of_b[v] = load_b(v);
+        ONNXRUN_UNROLL
+        for (size_t i = 0; i < kTileRows; ++i) {
+          const VecI element = load_a(i);
+          ONNXRUN_UNROLL
+          for (size_t v = 0; v < kCount; ++v) sums[i][v] = Packed::add(sums[i][v], element, columns_of_b[v]);
+        }
       }
       ONNXRUN_UNROLL
       for (size_t p = 0; p < kPanels; ++p) b[p] += kColumns * Packed::kGroup;
-      ONNXRUN_UNROLL
-      for (size_t i = 0; i < kTileRows; ++i) {
-        const VecI element(load_number(a + i * row_bytes));
-        ONNXRUN_UNROLL
-        for (size_t v = 0; v < kCount; ++v) sums[i][v] = Packed::add(sums[i][v], element, columns_of_b[v]);
-      }
     }
     ONNXRUN_UNROLL
     for (size_t i = 0; i < kTileRows; ++i) {
