@@ -50,38 +50,42 @@ TEST_P(IntGemmTest, MultipliesExactly) {
   }
 }
 
-// Pairs of rows that lie apart, in an order of their own.
-TEST_P(IntGemmTest, MultipliesSpreadRows) {
+// Images whose channels are interleaved, and windows over them whose taps lie anywhere.
+TEST_P(IntGemmTest, MultipliesWindows) {
   Random random;
   SCOPED_TRACE(random.seed());
   const IntGemmKernels& kernels = int_gemm_kernels();
   for (const bool is_signed : {false, true}) {
     for (const ptrdiff_t step : {1, 2}) {
-      constexpr size_t m = 7, n = 45, pairs = 5;
+      constexpr size_t m = 7, n = 45, groups = 5;
+      const size_t k = groups * kernels.group;
       const size_t width = n + kernels.nr;
-      const Operand a(m * 2 * pairs, m, is_signed, random);
-      const Operand b(pairs * 2 * n * static_cast<size_t>(step), 1, is_signed, random);
-      Buffer<int16_t> rows(m * 2 * pairs), image(pairs * width * 2);
-      for (size_t i = 0; i < m * 2 * pairs; ++i) rows.get()[i] = static_cast<int16_t>(a.at(i, i / (2 * pairs)));
-      std::fill_n(image.get(), pairs * width * 2, int16_t{0});
-      const auto row_of = [&](size_t row) { return row * n * static_cast<size_t>(step); };
+      const auto plane = n * static_cast<size_t>(step);
+      const Operand a(m * k, m, random.chance(0.5), random);
+      const Operand b(k * plane, 1, is_signed, random);
+      Buffer<int8_t> image(groups * width * kernels.group);
+      std::fill_n(image.get(), groups * width * kernels.group, int8_t{0});
       std::vector<int64_t> offsets;
-      for (size_t p = 0; p < pairs; ++p) {
-        const size_t at = (pairs - 1 - p) * width;
+      for (size_t p = 0; p < groups; ++p) {
+        const size_t at = (groups - 1 - p) * width;
         offsets.push_back(static_cast<int64_t>(at));
-        // The last pair has but one row.
-        const uint8_t* odd = p + 1 < pairs ? b.data.data() + row_of(2 * p + 1) : nullptr;
-        kernels.widen_pairs(b.data.data() + row_of(2 * p), odd, is_signed, step,
-                            static_cast<int16_t>(Operand::number(b.zeros[0], is_signed)), n, image.get() + 2 * at);
+        std::vector<const void*> planes;
+        for (size_t r = 0; r < kernels.group; ++r) planes.push_back(b.data.data() + (p * kernels.group + r) * plane);
+        kernels.interleave(planes.data(), is_signed, step, n, image.get() + at * kernels.group);
       }
+      Buffer<std::byte> rows(m * kernels.row_bytes(k)), panel(kernels.panel_bytes(k));
+      kernels.pack_rows({a.data.data(), a.is_signed, static_cast<ptrdiff_t>(k), 1}, a.zeros.data(), 1, m, k,
+                        rows.get());
+      const int32_t zero = Operand::number(b.zeros[0], is_signed) - (is_signed ? 0 : 128);
       std::vector<int32_t> c(m * n);
-      kernels.run_spread(rows.get(), image.get(), offsets.data(), m, n, pairs, c.data(), n);
+      for (size_t j = 0; j < n; j += kernels.nr) {
+        kernels.gather_panel(image.get() + j * kernels.group, offsets.data(), groups, zero, panel.get());
+        kernels.run(rows.get(), panel.get(), m, std::min(kernels.nr, n - j), k, c.data() + j, n);
+      }
       for (size_t i = 0; i < m; ++i) {
         for (size_t j = 0; j < n; ++j) {
           int32_t sum = 0;
-          for (size_t p = 0; p + 1 < 2 * pairs; ++p) {
-            sum += a.at(i * 2 * pairs + p, i) * b.at(row_of(p) + j * static_cast<size_t>(step), 0);
-          }
+          for (size_t p = 0; p < k; ++p) sum += a.at(i * k + p, i) * b.at(p * plane + j * static_cast<size_t>(step), 0);
           ASSERT_EQ(c[i * n + j], sum) << i << ", " << j;
         }
       }

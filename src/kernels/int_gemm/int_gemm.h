@@ -34,15 +34,14 @@ struct IntGemmKernels {
   void (*run)(const std::byte* rows, const std::byte* panels, size_t m, size_t n, size_t k, int32_t* c,
               ptrdiff_t c_row_stride) noexcept = nullptr;
 
-  // The same where B is spread out, in pairs along k of int16 less their zero points, as the rows of A[m, 2 pairs] are:
-  // pair p begins at pair offsets[p] of `b`, neighbouring columns side by side. Reads whole panels: up to nr pairs
-  // behind the last column.
-  void (*run_spread)(const int16_t* rows, const int16_t* b, const int64_t* offsets, size_t m, size_t n, size_t pairs,
-                     int32_t* c, ptrdiff_t c_row_stride) noexcept = nullptr;
-  // dst[2 * i] = even[i * step] - zero, dst[2 * i + 1] = odd[i * step] - zero for i < n, of 8-bit integers; 0 where
-  // `odd` is null.
-  void (*widen_pairs)(const void* even, const void* odd, bool is_signed, ptrdiff_t step, int16_t zero, size_t n,
-                      int16_t* dst) noexcept = nullptr;
+  // The way from images to panels. dst[group * i + r] = planes[r][i * step] for i < n, as signed bytes: 128 less where
+  // they are unsigned.
+  void (*interleave)(const void* const* planes, bool is_signed, ptrdiff_t step, size_t n,
+                     int8_t* dst) noexcept = nullptr;
+  // A panel of nr columns from such bytes: group p of column j is at src + (offsets[p] + j) * group, for p < groups.
+  // `zero`, a signed byte too, is taken off all columns.
+  void (*gather_panel)(const int8_t* src, const int64_t* offsets, size_t groups, int32_t zero,
+                       std::byte* dst) noexcept = nullptr;
 
   size_t panel_count(size_t n) const noexcept { return (n + nr - 1) / nr; }
   // A zero point and a sum for each row and column, and the groups.

@@ -28,19 +28,13 @@ constexpr size_t kRows = 4;
 constexpr size_t kWideRows = 2;
 constexpr size_t wide_panels(size_t rows) { return rows == 1 ? 4 : 3; }
 
-// sum + the products of pairs of int16 in each lane, added. kVnni: by the one instruction of AVX512_VNNI.
-template <bool kVnni>
+// sum + the products of pairs of int16 in each lane, added.
 ONNXRUN_INLINE VecI add_pair_products(const VecI& sum, const VecI& a, const VecI& b) noexcept {
 #if defined(ONNXRUN_SIMD_sse2)
   return sum + VecI(_mm_madd_epi16(a, b));
 #elif defined(ONNXRUN_SIMD_avx2)
   return sum + VecI(_mm256_madd_epi16(a, b));
 #elif defined(ONNXRUN_SIMD_avx512)
-  if constexpr (kVnni) {
-    auto result = sum.data;
-    __asm__("vpdpwssd %2, %1, %0" : "+v"(result) : "v"(a.data), "v"(b.data));
-    return result;
-  }
   return sum + VecI(_mm512_madd_epi16(a, b));
 #else
   const int16x8_t x = vreinterpretq_s16_s32(a);
@@ -86,7 +80,7 @@ struct Pairs {
   }
   static ONNXRUN_INLINE VecI load_group(const int8_t* src) noexcept { return load_pairs_of_bytes(src); }
   static ONNXRUN_INLINE VecI add(const VecI& sum, const VecI& a, const VecI& b) noexcept {
-    return add_pair_products<false>(sum, a, b);
+    return add_pair_products(sum, a, b);
   }
 };
 
@@ -121,7 +115,7 @@ struct Head {
 };
 constexpr size_t kPanelHead = kColumns * sizeof(Head);  // zeros, then sums
 
-// Neighbouring panels, or pairs of int16 that are spread out.
+// Neighbouring panels.
 struct Panels {
   const std::byte* data;
   size_t bytes;  // of one panel
@@ -138,7 +132,7 @@ struct Panels {
   }
 };
 
-// Writes the first `columns` of a row of kVectors vectors.
+// Writes the first `columns` of a row of kCount vectors.
 template <size_t kCount>
 ONNXRUN_INLINE void store_row(const VecI (&row)[kCount], size_t columns, int32_t* dst) noexcept {
   if (columns == kCount * kLane) {
@@ -326,89 +320,67 @@ void pack_panel(const Int8Matrix& b, const void* zero, ptrdiff_t zero_step, size
   pack_panel_of<Packed>(b, static_cast<const uint8_t*>(zero), zero_step, k, columns, dst);
 }
 
-template <bool kVnni, size_t kTileRows>
-struct SpreadTile {
-  static void run(const int16_t* rows, const int32_t* b, const int64_t* offsets, size_t pairs, size_t columns,
-                  int32_t* c, ptrdiff_t c_row_stride) noexcept {
-    VecI sums[kTileRows][kVectors];
-    ONNXRUN_UNROLL
-    for (size_t i = 0; i < kTileRows; ++i) {
-      ONNXRUN_UNROLL
-      for (size_t v = 0; v < kVectors; ++v) sums[i][v] = VecI(0);
-    }
-    for (size_t p = 0; p < pairs; ++p) {
-      VecI columns_of_b[kVectors];
-      ONNXRUN_UNROLL
-      for (size_t v = 0; v < kVectors; ++v) columns_of_b[v] = load(b + offsets[p] + v * kLane);
-      ONNXRUN_UNROLL
-      for (size_t i = 0; i < kTileRows; ++i) {
-        const VecI a(load_number(rows + 2 * (i * pairs + p)));
-        ONNXRUN_UNROLL
-        for (size_t v = 0; v < kVectors; ++v) sums[i][v] = add_pair_products<kVnni>(sums[i][v], a, columns_of_b[v]);
-      }
-    }
-    ONNXRUN_UNROLL
-    for (size_t i = 0; i < kTileRows; ++i) {
-      store_row(sums[i], columns, c + static_cast<ptrdiff_t>(i) * c_row_stride);
-    }
-  }
-};
-
-using Spread = void (*)(const int16_t*, const int32_t*, const int64_t*, size_t, size_t, int32_t*, ptrdiff_t) noexcept;
-template <bool kVnni, size_t... Less>
-constexpr std::array<Spread, sizeof...(Less)> spread_tiles_of(std::index_sequence<Less...>) {
-  return {SpreadTile<kVnni, Less + 1>::run...};
-}
-template <bool kVnni>
-void run_spread(const int16_t* rows, const int16_t* b, const int64_t* offsets, size_t m, size_t n, size_t pairs,
-                int32_t* c, ptrdiff_t c_row_stride) noexcept {
-  static constexpr auto kTiles = spread_tiles_of<kVnni>(std::make_index_sequence<kRows>());
-  for (size_t column = 0; column < n; column += kColumns) {
-    const size_t columns = n - column < kColumns ? n - column : kColumns;
-    for (size_t row = 0; row < m; row += kRows) {
-      const size_t height = m - row < kRows ? m - row : kRows;
-      kTiles[height - 1](rows + row * 2 * pairs, reinterpret_cast<const int32_t*>(b) + column, offsets, pairs, columns,
-                         c + static_cast<ptrdiff_t>(row) * c_row_stride + column, c_row_stride);
-    }
-  }
-}
-
-template <class T>
-void widen_pairs_of(const T* even, const T* odd, ptrdiff_t step, int16_t zero, size_t n, int16_t* dst) noexcept {
-  if (step == 1 && odd) {
+template <class Packed, class T>
+void interleave_planes(const void* const* planes, ptrdiff_t step, size_t n, int8_t* __restrict dst) noexcept {
+  constexpr int kShift = std::is_signed_v<T> ? 0 : 128;
+  const T* from[Packed::kGroup];
+  for (size_t r = 0; r < Packed::kGroup; ++r) from[r] = static_cast<const T*>(planes[r]);
+  if (step == 1) {
     for (size_t i = 0; i < n; ++i) {
-      dst[2 * i] = static_cast<int16_t>(even[i] - zero);
-      dst[2 * i + 1] = static_cast<int16_t>(odd[i] - zero);
+      ONNXRUN_UNROLL
+      for (size_t r = 0; r < Packed::kGroup; ++r) {
+        dst[i * Packed::kGroup + r] = static_cast<int8_t>(from[r][i] - kShift);
+      }
     }
     return;
   }
   for (size_t i = 0; i < n; ++i) {
-    const ptrdiff_t at = static_cast<ptrdiff_t>(i) * step;
-    dst[2 * i] = static_cast<int16_t>(even[at] - zero);
-    dst[2 * i + 1] = static_cast<int16_t>(odd ? odd[at] - zero : 0);
+    for (size_t r = 0; r < Packed::kGroup; ++r) {
+      dst[i * Packed::kGroup + r] = static_cast<int8_t>(from[r][static_cast<ptrdiff_t>(i) * step] - kShift);
+    }
   }
 }
 
-void widen_pairs(const void* even, const void* odd, bool is_signed, ptrdiff_t step, int16_t zero, size_t n,
-                 int16_t* dst) noexcept {
-  if (is_signed) {
-    return widen_pairs_of(static_cast<const int8_t*>(even), static_cast<const int8_t*>(odd), step, zero, n, dst);
-  }
-  widen_pairs_of(static_cast<const uint8_t*>(even), static_cast<const uint8_t*>(odd), step, zero, n, dst);
+template <class Packed>
+void interleave(const void* const* planes, bool is_signed, ptrdiff_t step, size_t n, int8_t* dst) noexcept {
+  if (is_signed) return interleave_planes<Packed, int8_t>(planes, step, n, dst);
+  interleave_planes<Packed, uint8_t>(planes, step, n, dst);
 }
 
-template <class Packed, bool kVnni>
+template <class Packed>
+void gather_panel(const int8_t* src, const int64_t* offsets, size_t groups, int32_t zero, std::byte* dst) noexcept {
+  constexpr size_t kBytes = kColumns * Packed::kGroup;
+  auto* zeros = reinterpret_cast<int32_t*>(dst);
+  for (size_t j = 0; j < kColumns; ++j) zeros[j] = zero;
+  VecI sums[kVectors];
+  for (VecI& sum : sums) sum = VecI(0);
+  std::byte* to = dst + kPanelHead;
+  for (size_t p = 0; p < groups; ++p, to += kBytes) {
+    __builtin_memcpy(to, src + offsets[p] * static_cast<ptrdiff_t>(Packed::kGroup), kBytes);
+    if constexpr (Packed::kKeepsZeros) {
+      ONNXRUN_UNROLL
+      for (size_t v = 0; v < kVectors; ++v) {
+        const auto* group = reinterpret_cast<const int8_t*>(to) + v * kLane * Packed::kGroup;
+        sums[v] = Packed::add(sums[v], VecI(0x01010101), Packed::load_group(group));
+      }
+    }
+  }
+  ONNXRUN_UNROLL
+  for (size_t v = 0; v < kVectors; ++v) store(zeros + kColumns + v * kLane, sums[v]);
+}
+
+template <class Packed>
 constexpr IntGemmKernels kKernels = {
-    kRows,       kColumns,          Packed::kGroup, pack_rows<Packed>, pack_panel<Packed>,
-    run<Packed>, run_spread<kVnni>, widen_pairs};
+    kRows,       kColumns,           Packed::kGroup,      pack_rows<Packed>, pack_panel<Packed>,
+    run<Packed>, interleave<Packed>, gather_panel<Packed>};
 
 }  // namespace
 
 extern const IntGemmKernels kIntGemmKernels;
-const IntGemmKernels kIntGemmKernels = kKernels<Pairs, false>;
+const IntGemmKernels kIntGemmKernels = kKernels<Pairs>;
 #if defined(ONNXRUN_SIMD_avx512)
 extern const IntGemmKernels kIntGemmVnniKernels;
-const IntGemmKernels kIntGemmVnniKernels = kKernels<Quads, true>;
+const IntGemmKernels kIntGemmVnniKernels = kKernels<Quads>;
 #endif
 
 }  // namespace onnxrun::ONNXRUN_SIMD_NAMESPACE

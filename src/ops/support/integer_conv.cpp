@@ -1,6 +1,7 @@
 #include "ops/support/integer_conv.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 
 #include "base/aligned_buffer.h"
@@ -12,8 +13,8 @@
 namespace onnxrun::ops {
 namespace {
 
-// The images of a convolution as pairs of channels. What a window's tap meets at neighbouring output positions lies
-// side by side: positions along an axis are sorted by their remainder by the stride.
+// The images of a convolution as groups of channels in signed bytes. What a window's tap meets at neighbouring output
+// positions lies side by side: positions along an axis are sorted by their remainder by the stride.
 class PaddedImages {
  public:
   PaddedImages(const Shape& x, const Shape& y, const WindowAttributes::Geometry& window, size_t group)
@@ -29,26 +30,26 @@ class PaddedImages {
       multiply(volume_, window_.strides[axis]);
     }
     channels_ = x[1] / static_cast<int64_t>(group);
-    pairs_ = (channels_ + 1) / 2;
+    groups_ = (channels_ + group_size_ - 1) / group_size_;
     int64_t all = volume_;
-    for (const int64_t extent : {pairs_, x[0], static_cast<int64_t>(group), int64_t{4}}) multiply(all, extent);
+    for (const int64_t extent : {groups_, x[0], static_cast<int64_t>(group), group_size_}) multiply(all, extent);
     // Kernels read whole panels.
-    bytes_ = static_cast<size_t>(all) + 4 * int_gemm_kernels().nr;
+    bytes_ = static_cast<size_t>(all) + int_gemm_kernels().nr * int_gemm_kernels().group;
   }
 
   size_t bytes() const { return bytes_; }
-  int64_t pairs() const { return pairs_; }    // of channels, of one image and group
-  int64_t volume() const { return volume_; }  // of one pair of channels
+  int64_t groups() const { return groups_; }  // of channels, of one image and group of the convolution
+  int64_t volume() const { return volume_; }  // of one group of channels
 
-  // Where the taps of a window are, pair of channels by pair.
+  // Where the taps of a window are, group of channels by group.
   std::vector<int64_t> taps() const {
     const Shape kernel(window_.kernel);
     const auto grid_strides = row_major_strides(grid_);
     const auto phase_strides = row_major_strides(Shape(window_.strides));
     std::vector<int64_t> offsets;
-    for (int64_t pair = 0; pair < pairs_; ++pair) {
+    for (int64_t group = 0; group < groups_; ++group) {
       for (int64_t tap = 0; tap < kernel.elements(); ++tap) {
-        int64_t offset = pair * volume_;
+        int64_t offset = group * volume_;
         int64_t rest = tap;
         for (size_t axis = kernel.rank(); axis-- > 0; rest /= kernel[axis]) {
           const int64_t position = rest % kernel[axis] * window_.dilations[axis];
@@ -72,13 +73,13 @@ class PaddedImages {
     return begins;
   }
 
-  // Fills pair `index` of all images and groups.
-  void fill(const uint8_t* x, bool is_signed, int16_t zero, int64_t index, int16_t* dst) const {
-    const int64_t first = index / pairs_ * channels_ + index % pairs_ * 2;
-    const uint8_t* even = x + first * extents_.elements();
-    const uint8_t* odd = index % pairs_ * 2 + 1 < channels_ ? even + extents_.elements() : nullptr;
-    int16_t* to = dst + 2 * index * volume_;
-    std::fill_n(to, 2 * volume_, int16_t{0});
+  // Fills group `index` of all images, with `zero` where there is padding.
+  void fill(const uint8_t* x, bool is_signed, int32_t zero, int64_t index, int8_t* dst) const {
+    const int64_t first = index % groups_ * group_size_;
+    const uint8_t* planes = x + (index / groups_ * channels_ + first) * extents_.elements();
+    const int64_t count = std::min(group_size_, channels_ - first);
+    int8_t* to = dst + group_size_ * index * volume_;
+    std::fill_n(to, group_size_ * volume_, static_cast<int8_t>(zero));
     const size_t last = extents_.rank() - 1;
     const int64_t rows = extents_.elements(0, last);
     const auto grid_strides = row_major_strides(grid_);
@@ -93,7 +94,7 @@ class PaddedImages {
         is_met = is_met && at < grid_[axis];
         offset += position % window_.strides[axis] * phase_strides[axis] * grid_.elements() + at * grid_strides[axis];
       }
-      if (is_met) fill_row(even, odd, is_signed, zero, row * extents_[last], to + 2 * offset);
+      if (is_met) fill_row(planes, count, is_signed, row * extents_[last], to + group_size_ * offset);
     }
   }
 
@@ -102,18 +103,23 @@ class PaddedImages {
     if (!checked_mul(product, factor, product)) throw Error(ErrorCode::limit, "the padded input is too large");
   }
 
-  void fill_row(const uint8_t* even, const uint8_t* odd, bool is_signed, int16_t zero, int64_t begin,
-                int16_t* dst) const {
+  void fill_row(const uint8_t* planes, int64_t count, bool is_signed, int64_t begin, int8_t* dst) const {
+    constexpr int64_t kMostInGroup = 4;
     const size_t last = extents_.rank() - 1;
     const int64_t stride = window_.strides[last];
     for (int64_t phase = 0; phase < stride; ++phase) {
       const int64_t pad = window_.pad_begin[last];
       const int64_t first = ((phase - pad) % stride + stride) % stride;
       const int64_t at = (first + pad) / stride;
-      const int64_t count = std::min((extents_[last] - first + stride - 1) / stride, grid_[last] - at);
-      if (count <= 0) continue;
-      int_gemm_kernels().widen_pairs(even + begin + first, odd ? odd + begin + first : nullptr, is_signed, stride, zero,
-                                     static_cast<size_t>(count), dst + 2 * (phase * grid_.elements() + at));
+      const int64_t length = std::min((extents_[last] - first + stride - 1) / stride, grid_[last] - at);
+      if (length <= 0) continue;
+      // Weights of channels that are not there are zero: anything may stand for them.
+      std::array<const void*, kMostInGroup> rows{};
+      for (int64_t r = 0; r < group_size_; ++r) {
+        rows[static_cast<size_t>(r)] = planes + std::min(r, count - 1) * extents_.elements() + begin + first;
+      }
+      int_gemm_kernels().interleave(rows.data(), is_signed, stride, static_cast<size_t>(length),
+                                    dst + group_size_ * (phase * grid_.elements() + at));
     }
   }
 
@@ -121,17 +127,18 @@ class PaddedImages {
   Shape extents_;  // of the input
   Shape grid_;     // positions along each axis with one remainder
   int64_t volume_;
-  int64_t channels_ = 0, pairs_ = 0;
+  int64_t channels_ = 0, groups_ = 0;
+  int64_t group_size_ = static_cast<int64_t>(int_gemm_kernels().group);
   size_t bytes_ = 0;
 };
 
 // Weights [channels, taps] in the order of the windows.
 std::vector<int64_t> weight_order(int64_t channels, int64_t taps) {
+  const auto group = static_cast<int64_t>(int_gemm_kernels().group);
   std::vector<int64_t> order;
-  for (int64_t c = 0; c < channels; c += 2) {
+  for (int64_t first = 0; first < channels; first += group) {
     for (int64_t tap = 0; tap < taps; ++tap) {
-      order.push_back(c * taps + tap);
-      order.push_back(c + 1 < channels ? (c + 1) * taps + tap : -1);
+      for (int64_t c = first; c < first + group; ++c) order.push_back(c < channels ? c * taps + tap : -1);
     }
   }
   return order;
@@ -190,10 +197,12 @@ void plan_integer_conv(PlanContext& context, const WindowAttributes& window, con
   const PaddedImages images(x, y, geometry, group);
   IntegerWindows windows;
   windows.taps = images.taps();
-  windows.image_pairs = static_cast<size_t>(images.pairs() * images.volume());
+  windows.image_groups = static_cast<size_t>(images.groups() * images.volume());
+  windows.zero_input = conv.x_zero;
+  windows.is_signed = context.input(conv.x).dtype == DType::int8;
   windows.run_begins = images.run_begins(positions);
   windows.run_length = static_cast<size_t>(positions.back());
-  product.k = 2 * windows.taps.size();
+  product.k = windows.taps.size() * int_gemm_kernels().group;
   product.n = windows.run_begins.back() + windows.run_length;
   if (product.n == position_count) {
     windows.run_begins = {0};
@@ -203,12 +212,10 @@ void plan_integer_conv(PlanContext& context, const WindowAttributes& window, con
   product.a.order = weight_order(w[1], w.elements(2, w.rank()));
   product.shared_bytes = images.bytes();
 
-  const bool is_signed = context.input(conv.x).dtype == DType::int8;
-  context.phase(x[0] * conv.group * images.pairs(), static_cast<double>(images.volume()) * 0.3,
-                [=, source = conv.x, zero_input = conv.x_zero](const TileContext& tile) {
-                  const uint8_t zero = zero_input ? *tile.input<uint8_t>(*zero_input) : 0;
-                  images.fill(tile.input<uint8_t>(source), is_signed, is_signed ? static_cast<int8_t>(zero) : zero,
-                              tile.tile, reinterpret_cast<int16_t*>(tile.shared));
+  context.phase(x[0] * conv.group * images.groups(), static_cast<double>(images.volume()) * 0.3,
+                [images, windows = *product.windows, source = conv.x](const TileContext& tile) {
+                  images.fill(tile.input<uint8_t>(source), windows.is_signed, windows.zero(tile), tile.tile,
+                              reinterpret_cast<int8_t*>(tile.shared));
                 });
   plan_integer_product(context, product);
 }

@@ -36,9 +36,7 @@ class Packing {
 
   size_t matrix_count() const { return matrices_.offsets.size(); }
   size_t unit_count() const { return (extent_ + step() - 1) / step(); }
-  size_t row_bytes() const {
-    return matrices_.order.empty() ? int_gemm_kernels().row_bytes(k_) : matrices_.order.size() * sizeof(int16_t);
-  }
+  size_t row_bytes() const { return int_gemm_kernels().row_bytes(k_); }
   size_t unit_bytes() const { return panels_ ? int_gemm_kernels().panel_bytes(k_) : step() * row_bytes(); }
   // Of one packed matrix.
   size_t bytes() const { return unit_count() * unit_bytes(); }
@@ -59,10 +57,8 @@ class Packing {
       int_gemm_kernels().pack_panel(source, zero, matrices_.zero_step, k_, count, to);
     } else if (matrices_.order.empty()) {
       int_gemm_kernels().pack_rows(source, zero, matrices_.zero_step, count, k_, to);
-    } else if (is_signed_) {
-      pack_in_order<int8_t>(source, zero, count, reinterpret_cast<int16_t*>(to));
     } else {
-      pack_in_order<uint8_t>(source, zero, count, reinterpret_cast<int16_t*>(to));
+      pack_in_order(source, static_cast<const uint8_t*>(zero), count, to);
     }
   }
 
@@ -83,12 +79,13 @@ class Packing {
   }
 
  private:
-  template <class T>
-  void pack_in_order(const Int8Matrix& source, const void* zeros, size_t rows, int16_t* dst) const {
+  void pack_in_order(const Int8Matrix& source, const uint8_t* zeros, size_t rows, std::byte* dst) const {
+    std::vector<uint8_t> row(matrices_.order.size());
     for (size_t i = 0; i < rows; ++i) {
-      const T* row = static_cast<const T*>(source.data) + static_cast<ptrdiff_t>(i) * source.row_stride;
-      const int zero = zeros ? static_cast<const T*>(zeros)[static_cast<ptrdiff_t>(i) * matrices_.zero_step] : 0;
-      for (const int64_t at : matrices_.order) *dst++ = static_cast<int16_t>(at < 0 ? 0 : row[at] - zero);
+      const uint8_t* src = static_cast<const uint8_t*>(source.data) + static_cast<ptrdiff_t>(i) * source.row_stride;
+      const uint8_t zero = zeros ? zeros[static_cast<ptrdiff_t>(i) * matrices_.zero_step] : uint8_t{0};
+      for (size_t p = 0; p < row.size(); ++p) row[p] = matrices_.order[p] < 0 ? zero : src[matrices_.order[p]];
+      int_gemm_kernels().pack_rows({row.data(), is_signed_}, &zero, 0, 1, k_, dst + i * row_bytes());
     }
   }
 
@@ -157,6 +154,11 @@ class Planner {
     const GemmTiling tiles =
         gemm_tiling(product_.m, product_.n, product_.k, static_cast<int>(kernels->mr), static_cast<int>(kernels->nr));
     const size_t columns = std::min(tiles.panel_tile * kernels->nr, product_.n);
+    // Windows are gathered a few panels at a time, which stay in the first level cache.
+    constexpr size_t kGatheredBytes = size_t{16} << 10;
+    const size_t panel_bytes = kernels->panel_bytes(product_.k);
+    const size_t gathered_panels = std::clamp<size_t>(kGatheredBytes / panel_bytes, 1, tiles.panel_tile);
+    const size_t gathered_at = product_.windows ? context_.scratch(gathered_panels * panel_bytes) : 0;
     const size_t sums_at = product_.store ? context_.scratch(tiles.m_tile * columns * sizeof(int32_t)) : 0;
     const double cost = static_cast<double>(tiles.m_tile * columns * product_.k) * kNanosecondsPerMultiply + 100;
     context_.phase(
@@ -178,10 +180,19 @@ class Planner {
           }
           const size_t matrix = product.b_matrix[index];
           if (product.windows) {
-            const auto* image =
-                reinterpret_cast<const int16_t*>(tile.shared) + 2 * (matrix * product.windows->image_pairs + column);
-            kernels->run_spread(reinterpret_cast<const int16_t*>(a), image, product.windows->taps.data(), m, n,
-                                product.windows->taps.size(), c, static_cast<ptrdiff_t>(stride));
+            const IntegerWindows& windows = *product.windows;
+            const auto* image = reinterpret_cast<const int8_t*>(tile.shared) +
+                                (matrix * windows.image_groups + column) * kernels->group;
+            const int32_t zero = windows.zero(tile);
+            std::byte* gathered = tile.scratch + gathered_at;
+            for (size_t j = 0; j < n; j += gathered_panels * kernels->nr) {
+              const size_t some = std::min(gathered_panels * kernels->nr, n - j);
+              for (size_t p = 0; p < kernels->panel_count(some); ++p) {
+                kernels->gather_panel(image + (j + p * kernels->nr) * kernels->group, windows.taps.data(),
+                                      windows.taps.size(), zero, gathered + p * panel_bytes);
+              }
+              kernels->run(a, gathered, m, some, product.k, c + j, static_cast<ptrdiff_t>(stride));
+            }
           } else {
             const size_t first = matrix * kernels->panel_count(product.n) + panel;
             kernels->run(a, panels.at(tile, first * kernels->panel_bytes(product.k)), m, n, product.k, c,

@@ -20,18 +20,26 @@ struct IntegerMatrices {
   // i * zero_step.
   std::vector<size_t> zero_offsets;
   ptrdiff_t zero_step = 0;
-  // Of a first factor: where element p of a row is, counted from its beginning; -1: zero. Empty: in order.
+  // Of a first factor: where element p of a row is, counted from its beginning; -1: its zero point. Empty: in order.
   std::vector<int64_t> order;
 };
 
 // The columns of the second factor as windows over images that the operator's own phases leave in the shared memory, as
-// pairs of int16 less their zero points: element (p, j) of matrix i is half p % 2 of pair taps[p / 2] + j of image i.
+// groups of signed bytes (IntGemmKernels::interleave): group p of column j of matrix i is group taps[p] + j of image i.
 struct IntegerWindows {
   std::vector<int64_t> taps;
-  size_t image_pairs = 0;  // from one image to the next
+  size_t image_groups = 0;           // from one image to the next
+  std::optional<size_t> zero_input;  // of the images
+  bool is_signed = false;            // the zero point's type
   // Columns that are wanted: runs of `run_length`, beginning at run_begins, in ascending order.
   std::vector<size_t> run_begins;
   size_t run_length = 0;
+
+  // The zero point as a signed byte, as the images are.
+  int32_t zero(const TileContext& tile) const {
+    const uint8_t zero = zero_input ? *tile.input<uint8_t>(*zero_input) : 0;
+    return is_signed ? static_cast<int8_t>(zero) : zero - 128;
+  }
 };
 
 // What becomes of `n` neighbouring sums of a product's row, from column `column` on (of windows: from the column-th
