@@ -93,6 +93,30 @@ TEST_P(IntGemmTest, MultipliesWindows) {
   }
 }
 
+TEST_P(IntGemmTest, WeighsTapsOfOneChannel) {
+  Random random;
+  SCOPED_TRACE(random.seed());
+  for (const size_t n : {0, 1, 7, 16, 33, 100, 150}) {
+    for (const size_t taps : {1, 2, 9}) {
+      Buffer<int8_t> src(n + 50);
+      for (size_t i = 0; i < n + 50; ++i) src.get()[i] = static_cast<int8_t>(random.integer(0, 255));
+      std::vector<int64_t> offsets;
+      std::vector<int32_t> weights;
+      for (size_t t = 0; t < taps; ++t) {
+        offsets.push_back(static_cast<int64_t>(random.integer(0, 50)));
+        weights.push_back(static_cast<int32_t>(random.integer(0, 510)) - 255);
+      }
+      Buffer<int32_t> sums(n);
+      int_gemm_kernels().weigh_taps(src.get(), offsets.data(), weights.data(), taps, 77, n, sums.get());
+      for (size_t j = 0; j < n; ++j) {
+        int32_t sum = -77;
+        for (size_t t = 0; t < taps; ++t) sum += weights[t] * src.get()[static_cast<size_t>(offsets[t]) + j];
+        ASSERT_EQ(sums.get()[j], sum) << j << " of " << n;
+      }
+    }
+  }
+}
+
 // 65,536 products of -255 and 255 exceed 32 bits, and wrap around.
 TEST_P(IntGemmTest, WrapsAround) {
   const IntGemmKernels& kernels = int_gemm_kernels();

@@ -43,6 +43,13 @@ struct IntGemmKernels {
   void (*gather_panel)(const int8_t* src, const int64_t* offsets, size_t groups, int32_t zero,
                        std::byte* dst) noexcept = nullptr;
 
+  // The same of a single plane.
+  void (*to_signed)(const void* plane, bool is_signed, ptrdiff_t step, size_t n, int8_t* dst) noexcept = nullptr;
+  // A window over such a plane: sums[j] = sum over t < taps of weights[t] * src[offsets[t] + j], less
+  // `less`, for j < n.
+  void (*weigh_taps)(const int8_t* src, const int64_t* offsets, const int32_t* weights, size_t taps, int32_t less,
+                     size_t n, int32_t* sums) noexcept = nullptr;
+
   size_t panel_count(size_t n) const noexcept { return (n + nr - 1) / nr; }
   // A zero point and a sum for each row and column, and the groups.
   size_t row_bytes(size_t k) const noexcept { return 8 + (k + group - 1) / group * 4; }

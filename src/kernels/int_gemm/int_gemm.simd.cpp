@@ -369,10 +369,71 @@ void gather_panel(const int8_t* src, const int64_t* offsets, size_t groups, int3
   for (size_t v = 0; v < kVectors; ++v) store(zeros + kColumns + v * kLane, sums[v]);
 }
 
+void to_signed(const void* plane, bool is_signed, ptrdiff_t step, size_t n, int8_t* __restrict dst) noexcept {
+  const auto* src = static_cast<const uint8_t*>(plane);
+  const uint8_t flip = is_signed ? 0 : 128;
+  if (step == 1) {
+    for (size_t i = 0; i < n; ++i) dst[i] = static_cast<int8_t>(src[i] ^ flip);
+  } else {
+    for (size_t i = 0; i < n; ++i) dst[i] = static_cast<int8_t>(src[static_cast<ptrdiff_t>(i) * step] ^ flip);
+  }
+}
+
+// A byte in each lane.
+ONNXRUN_INLINE VecI load_bytes(const int8_t* src) noexcept {
+#if defined(ONNXRUN_SIMD_sse2)
+  const __m128i bytes = _mm_cvtsi32_si128(load_number(src));
+  const __m128i pairs = _mm_srai_epi16(_mm_unpacklo_epi8(bytes, bytes), 8);
+  return VecI(_mm_srai_epi32(_mm_unpacklo_epi16(pairs, pairs), 16));
+#elif defined(ONNXRUN_SIMD_avx2)
+  return VecI(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(src))));
+#elif defined(ONNXRUN_SIMD_avx512)
+  return VecI(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(src))));
+#else
+  int32_t bytes = load_number(src);
+  return VecI(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(bytes))))));
+#endif
+}
+
+template <size_t kCount>
+ONNXRUN_INLINE void weigh_lanes(const int8_t* src, const int64_t* offsets, const int32_t* weights, size_t taps,
+                                int32_t less, int32_t* dst) noexcept {
+  VecI sums[kCount];
+  ONNXRUN_UNROLL
+  for (size_t v = 0; v < kCount; ++v) sums[v] = VecI(-less);
+  for (size_t t = 0; t < taps; ++t) {
+    const VecI weight(weights[t]);
+    ONNXRUN_UNROLL
+    for (size_t v = 0; v < kCount; ++v) sums[v] = sums[v] + weight * load_bytes(src + offsets[t] + v * kLane);
+  }
+  ONNXRUN_UNROLL
+  for (size_t v = 0; v < kCount; ++v) store(dst + v * kLane, sums[v]);
+}
+
+void weigh_taps(const int8_t* src, const int64_t* offsets, const int32_t* weights, size_t taps, int32_t less, size_t n,
+                int32_t* sums) noexcept {
+  constexpr size_t kAtOnce = 4;
+  // The last lanes of a row overlap those before.
+  const auto sweep = [&]<size_t kCount>() {
+    constexpr size_t kStep = kCount * kLane;
+    for (size_t j = 0; j < n; j += kStep) {
+      const size_t at = j + kStep <= n ? j : n - kStep;
+      weigh_lanes<kCount>(src + at, offsets, weights, taps, less, sums + at);
+    }
+  };
+  if (n >= kAtOnce * kLane) return sweep.template operator()<kAtOnce>();
+  if (n >= kLane) return sweep.template operator()<1>();
+  for (size_t j = 0; j < n; ++j) {
+    int32_t sum = -less;
+    for (size_t t = 0; t < taps; ++t) sum += weights[t] * src[offsets[t] + static_cast<ptrdiff_t>(j)];
+    sums[j] = sum;
+  }
+}
+
 template <class Packed>
 constexpr IntGemmKernels kKernels = {
-    kRows,       kColumns,           Packed::kGroup,      pack_rows<Packed>, pack_panel<Packed>,
-    run<Packed>, interleave<Packed>, gather_panel<Packed>};
+    kRows,       kColumns,           Packed::kGroup,       pack_rows<Packed>, pack_panel<Packed>,
+    run<Packed>, interleave<Packed>, gather_panel<Packed>, to_signed,         weigh_taps};
 
 }  // namespace
 

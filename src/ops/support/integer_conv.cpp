@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <string>
 
 #include "base/aligned_buffer.h"
@@ -17,8 +18,13 @@ namespace {
 // positions lies side by side: positions along an axis are sorted by their remainder by the stride.
 class PaddedImages {
  public:
-  PaddedImages(const Shape& x, const Shape& y, const WindowAttributes::Geometry& window, size_t group)
-      : window_(window), extents_(spatial_extents(x)), grid_(extents_), volume_(1) {
+  PaddedImages(const Shape& x, const Shape& y, const WindowAttributes::Geometry& window, size_t group,
+               size_t group_size)
+      : window_(window),
+        extents_(spatial_extents(x)),
+        grid_(extents_),
+        volume_(1),
+        group_size_(static_cast<int64_t>(group_size)) {
     for (size_t axis = 0; axis < extents_.rank(); ++axis) {
       if (window.pad_begin[axis] < 0 || window.pad_end[axis] < 0) {
         throw Error(ErrorCode::invalid_model, "pads cannot be negative");
@@ -35,6 +41,7 @@ class PaddedImages {
     for (const int64_t extent : {groups_, x[0], static_cast<int64_t>(group), group_size_}) multiply(all, extent);
     // Kernels read whole panels.
     bytes_ = static_cast<size_t>(all) + int_gemm_kernels().nr * int_gemm_kernels().group;
+    runs_ = std::make_shared<const std::vector<Run>>(find_runs());
   }
 
   size_t bytes() const { return bytes_; }
@@ -80,10 +87,30 @@ class PaddedImages {
     const int64_t count = std::min(group_size_, channels_ - first);
     int8_t* to = dst + group_size_ * index * volume_;
     std::fill_n(to, group_size_ * volume_, static_cast<int8_t>(zero));
+    const IntGemmKernels& kernels = int_gemm_kernels();
+    for (const Run& run : *runs_) {
+      fill_run(kernels, planes + run.begin, count, is_signed, run.count, to + group_size_ * run.at);
+    }
+  }
+
+ private:
+  static void multiply(int64_t& product, int64_t factor) {
+    if (!checked_mul(product, factor, product)) throw Error(ErrorCode::limit, "the padded input is too large");
+  }
+
+  // Elements of a channel, `stride` of the last axis apart, that lie side by side in an image.
+  struct Run {
+    int64_t begin, count;
+    int64_t at;
+  };
+
+  std::vector<Run> find_runs() const {
+    std::vector<Run> runs;
     const size_t last = extents_.rank() - 1;
     const int64_t rows = extents_.elements(0, last);
     const auto grid_strides = row_major_strides(grid_);
     const auto phase_strides = row_major_strides(Shape(window_.strides));
+    const int64_t stride = window_.strides[last], pad = window_.pad_begin[last];
     for (int64_t row = 0; row < rows; ++row) {
       int64_t offset = 0;
       bool is_met = true;
@@ -94,33 +121,27 @@ class PaddedImages {
         is_met = is_met && at < grid_[axis];
         offset += position % window_.strides[axis] * phase_strides[axis] * grid_.elements() + at * grid_strides[axis];
       }
-      if (is_met) fill_row(planes, count, is_signed, row * extents_[last], to + group_size_ * offset);
-    }
-  }
-
- private:
-  static void multiply(int64_t& product, int64_t factor) {
-    if (!checked_mul(product, factor, product)) throw Error(ErrorCode::limit, "the padded input is too large");
-  }
-
-  void fill_row(const uint8_t* planes, int64_t count, bool is_signed, int64_t begin, int8_t* dst) const {
-    constexpr int64_t kMostInGroup = 4;
-    const size_t last = extents_.rank() - 1;
-    const int64_t stride = window_.strides[last];
-    for (int64_t phase = 0; phase < stride; ++phase) {
-      const int64_t pad = window_.pad_begin[last];
-      const int64_t first = ((phase - pad) % stride + stride) % stride;
-      const int64_t at = (first + pad) / stride;
-      const int64_t length = std::min((extents_[last] - first + stride - 1) / stride, grid_[last] - at);
-      if (length <= 0) continue;
-      // Weights of channels that are not there are zero: anything may stand for them.
-      std::array<const void*, kMostInGroup> rows{};
-      for (int64_t r = 0; r < group_size_; ++r) {
-        rows[static_cast<size_t>(r)] = planes + std::min(r, count - 1) * extents_.elements() + begin + first;
+      for (int64_t phase = 0; is_met && phase < stride; ++phase) {
+        const int64_t first = ((phase - pad) % stride + stride) % stride;
+        const int64_t at = (first + pad) / stride;
+        const int64_t count = std::min((extents_[last] - first + stride - 1) / stride, grid_[last] - at);
+        if (count > 0) runs.push_back({row * extents_[last] + first, count, offset + phase * grid_.elements() + at});
       }
-      int_gemm_kernels().interleave(rows.data(), is_signed, stride, static_cast<size_t>(length),
-                                    dst + group_size_ * (phase * grid_.elements() + at));
     }
+    return runs;
+  }
+
+  void fill_run(const IntGemmKernels& kernels, const uint8_t* planes, int64_t count, bool is_signed, int64_t length,
+                int8_t* dst) const {
+    constexpr int64_t kMostInGroup = 4;
+    const auto n = static_cast<size_t>(length);
+    if (group_size_ == 1) return kernels.to_signed(planes, is_signed, window_.strides.back(), n, dst);
+    // Weights of channels that are not there are zero: anything may stand for them.
+    std::array<const void*, kMostInGroup> rows{};
+    for (int64_t r = 0; r < group_size_; ++r) {
+      rows[static_cast<size_t>(r)] = planes + std::min(r, count - 1) * extents_.elements();
+    }
+    kernels.interleave(rows.data(), is_signed, window_.strides.back(), n, dst);
   }
 
   WindowAttributes::Geometry window_;
@@ -128,8 +149,9 @@ class PaddedImages {
   Shape grid_;     // positions along each axis with one remainder
   int64_t volume_;
   int64_t channels_ = 0, groups_ = 0;
-  int64_t group_size_ = static_cast<int64_t>(int_gemm_kernels().group);
+  int64_t group_size_;  // channels side by side: those that the kernels multiply at once, or one
   size_t bytes_ = 0;
+  std::shared_ptr<const std::vector<Run>> runs_;
 };
 
 // Weights [channels, taps] in the order of the windows.
@@ -156,6 +178,65 @@ StoreSums store_as_they_are(size_t rows, size_t columns) {
   return [=](const TileContext& tile, int32_t* sums, size_t product, size_t row, size_t column, size_t n) {
     std::copy_n(sums, n, tile.output<int32_t>(0) + (product * rows + row) * columns + column);
   };
+}
+
+// The zero point of an operand, as an element of it.
+int32_t zero_point(const TileContext& tile, std::optional<size_t> input, bool is_signed, size_t at) {
+  if (!input) return 0;
+  return is_signed ? tile.input<int8_t>(*input)[at] : tile.input<uint8_t>(*input)[at];
+}
+
+void add_image_phase(PlanContext& context, const PaddedImages& images, const IntegerWindows& windows, size_t source,
+                     int64_t groups) {
+  context.phase(groups, static_cast<double>(images.volume()) * 0.3, [images, windows, source](const TileContext& tile) {
+    images.fill(tile.input<uint8_t>(source), windows.is_signed, windows.zero(tile), tile.tile,
+                reinterpret_cast<int8_t*>(tile.shared));
+  });
+}
+
+// Groups of one channel, with `rows` output channels each.
+void plan_depthwise(PlanContext& context, const IntegerConv& conv, const PaddedImages& images, IntegerWindows windows,
+                    size_t rows, const StoreSums& store) {
+  constexpr double kNanosecondsPerTap = 0.1;
+  constexpr size_t kSumsAtOnce = 4096;
+  const Shape& x = context.input(conv.x).shape;
+  const int64_t channels = x[0] * conv.group;
+  const size_t runs = windows.run_begins.size(), length = windows.run_length;
+  const size_t runs_at_once = std::clamp<size_t>(kSumsAtOnce / length, 1, runs);
+  context.share(images.bytes());
+  const size_t sums_at = context.scratch(runs_at_once * length * sizeof(int32_t));
+  const size_t weights_at = context.scratch(windows.taps.size() * sizeof(int32_t));
+  add_image_phase(context, images, windows, conv.x, channels);
+  const bool is_signed = context.input(conv.w).dtype == DType::int8;
+  const size_t zero_step = conv.w_zero && context.input(*conv.w_zero).elements() > 1 ? 1 : 0;
+  const double cost = static_cast<double>(rows * runs * length * windows.taps.size()) * kNanosecondsPerTap;
+  context.phase(channels, cost,
+                [=, windows = std::move(windows), kernels = &int_gemm_kernels(), volume = images.volume(), w = conv.w,
+                 w_zero = conv.w_zero, group = conv.group](const TileContext& tile) {
+                  const auto* image = reinterpret_cast<const int8_t*>(tile.shared) + tile.tile * volume;
+                  auto* sums = reinterpret_cast<int32_t*>(tile.scratch + sums_at);
+                  auto* weights = reinterpret_cast<int32_t*>(tile.scratch + weights_at);
+                  const size_t taps = windows.taps.size();
+                  for (size_t row = 0; row < rows; ++row) {
+                    const size_t channel = static_cast<size_t>(tile.tile % group) * rows + row;
+                    const int32_t zero = zero_point(tile, w_zero, is_signed, channel * zero_step);
+                    int32_t less = 0;
+                    for (size_t t = 0; t < taps; ++t) {
+                      const uint8_t bits = tile.input<uint8_t>(w)[channel * taps + t];
+                      weights[t] = (is_signed ? static_cast<int8_t>(bits) : bits) - zero;
+                      less += weights[t] * windows.zero(tile);
+                    }
+                    for (size_t first = 0; first < runs; first += runs_at_once) {
+                      const size_t count = std::min(runs_at_once, runs - first);
+                      for (size_t run = 0; run < count; ++run) {
+                        kernels->weigh_taps(image + windows.run_begins[first + run], windows.taps.data(), weights, taps,
+                                            less, length, sums + run * length);
+                      }
+                      store(tile, sums, static_cast<size_t>(tile.tile), row, first * length, count * length);
+                    }
+                  }
+                });
+  context.implementation("int8 depthwise");
 }
 
 }  // namespace
@@ -194,7 +275,10 @@ void plan_integer_conv(PlanContext& context, const WindowAttributes& window, con
     product.b->zero_offsets.assign(product.b_matrix.size(), 0);
     return plan_integer_product(context, product);
   }
-  const PaddedImages images(x, y, geometry, group);
+  // A product would fill but one of the channels that it multiplies at once.
+  constexpr size_t kMostDepthwiseRows = 2;
+  const bool is_depthwise = w[1] == 1 && product.m <= kMostDepthwiseRows;
+  const PaddedImages images(x, y, geometry, group, is_depthwise ? 1 : int_gemm_kernels().group);
   IntegerWindows windows;
   windows.taps = images.taps();
   windows.image_groups = static_cast<size_t>(images.groups() * images.volume());
@@ -202,21 +286,17 @@ void plan_integer_conv(PlanContext& context, const WindowAttributes& window, con
   windows.is_signed = context.input(conv.x).dtype == DType::int8;
   windows.run_begins = images.run_begins(positions);
   windows.run_length = static_cast<size_t>(positions.back());
-  product.k = windows.taps.size() * int_gemm_kernels().group;
   product.n = windows.run_begins.back() + windows.run_length;
   if (product.n == position_count) {
     windows.run_begins = {0};
     windows.run_length = product.n;
   }
-  product.windows = std::move(windows);
+  if (is_depthwise) return plan_depthwise(context, conv, images, std::move(windows), product.m, product.store);
+  product.k = windows.taps.size() * int_gemm_kernels().group;
   product.a.order = weight_order(w[1], w.elements(2, w.rank()));
   product.shared_bytes = images.bytes();
-
-  context.phase(x[0] * conv.group * images.groups(), static_cast<double>(images.volume()) * 0.3,
-                [images, windows = *product.windows, source = conv.x](const TileContext& tile) {
-                  images.fill(tile.input<uint8_t>(source), windows.is_signed, windows.zero(tile), tile.tile,
-                              reinterpret_cast<int8_t*>(tile.shared));
-                });
+  add_image_phase(context, images, windows, conv.x, x[0] * conv.group * images.groups());
+  product.windows = std::move(windows);
   plan_integer_product(context, product);
 }
 
