@@ -6,6 +6,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <vector>
 
 #include "onnxrun/tensor.h"
 
@@ -16,11 +18,13 @@ class Constant {
  public:
   enum class Source : uint8_t { file, inline_bytes, computed };
 
-  // How elements follow from other constants, in independent units that follow one another in memory: writes those of
-  // [begin, end), `dst` being the beginning of the whole.
+  // How elements follow from those of `sources`, in independent units that follow one another in memory: writes those
+  // of [begin, end), `dst` being the beginning of the whole. What else they depend on is in `recipe`: any bytes.
   struct Making {
     size_t units = 1;
     std::function<void(std::byte* dst, size_t begin, size_t end)> make;
+    std::vector<std::shared_ptr<const Constant>> sources;
+    std::string recipe;
   };
 
   Constant(Tensor tensor, Source source)

@@ -3,6 +3,8 @@
 // "q_axes" lists where the axes [..., queries, size] of Q are, "k_axes" and "v_axes" the same of [..., keys, size], and
 // "y_axes" what Transpose's perm would be behind [..., queries, size]. The size is always the last axis. A mask of
 // floats is added to the scores; where one of bools is false, or true with mask_forbids, "forbidden" replaces them.
+// With "heads", "sizes" and "begins" Q, K and V are parts of the last axis of their inputs, which may be one value:
+// from begins[i] on there are heads[i] times sizes[i] elements, which count as two axes.
 #include <numeric>
 
 #include "graph/registry.h"
@@ -21,19 +23,24 @@ class HeadAttention : public Operator {
         k_axes_(attributes.integers("k_axes")),
         v_axes_(attributes.integers("v_axes")),
         y_axes_(attributes.integers("y_axes")),
+        begins_(attributes.optional_integers("begins").value_or(std::vector<int64_t>{})),
+        heads_(attributes.optional_integers("heads").value_or(std::vector<int64_t>{})),
+        sizes_(attributes.optional_integers("sizes").value_or(std::vector<int64_t>{})),
         scale_(attributes.number("scale", 1)),
         forbidden_(attributes.number("forbidden", 0)),
         mask_forbids_(attributes.flag("mask_forbids", false)) {}
 
   void infer(InferContext& context) const override {
     const size_t rank = q_axes_.size();
+    std::vector<DimShape> shapes;
     for (size_t i = 0; i < 3; ++i) {
       if (!context.shape(i).has_rank()) return;
-      if (context.shape(i).rank() != rank) context.fail("Q, K and V must have " + std::to_string(rank) + " axes");
+      shapes.push_back(split(context.shape(i), i));
+      if (shapes[i].rank() != rank) context.fail("Q, K and V must have " + std::to_string(rank) + " axes");
     }
-    const DimShape q = arranged(context.shape(0), q_axes_);
-    const DimShape k = arranged(context.shape(1), k_axes_);
-    DimShape y = arranged(context.shape(2), v_axes_);
+    const DimShape q = arranged(shapes[0], q_axes_);
+    const DimShape k = arranged(shapes[1], k_axes_);
+    DimShape y = arranged(shapes[2], v_axes_);
     for (size_t axis = 0; axis + 2 < rank; ++axis) {
       if (ops::differ(q[axis], k[axis]) || ops::differ(q[axis], y[axis])) context.fail("the heads differ in number");
     }
@@ -45,21 +52,23 @@ class HeadAttention : public Operator {
   }
 
   void plan(PlanContext& context) const override {
-    const std::vector<int64_t> q = arranged(context.input(0).shape, q_axes_);
+    std::vector<Shape> shapes;
+    for (size_t i = 0; i < 3; ++i) shapes.push_back(split(context.input(i).shape, i).concrete());
+    const std::vector<int64_t> q = arranged(shapes[0], q_axes_);
     const Shape& y = context.output(0).shape;
     const size_t rank = q.size();
     std::vector<int64_t> from_output(rank);
     for (size_t axis = 0; axis < rank; ++axis)
       from_output[static_cast<size_t>(y_axes_[axis])] = static_cast<int64_t>(axis);
     ops::AttentionLayout layout;
-    layout.q = heads(context.input(0).shape, q_axes_);
-    layout.k = heads(context.input(1).shape, k_axes_);
-    layout.v = heads(context.input(2).shape, v_axes_);
-    layout.y = heads(y, from_output);
+    layout.q = this->layout(context, 0, shapes[0], q_axes_);
+    layout.k = this->layout(context, 1, shapes[1], k_axes_);
+    layout.v = this->layout(context, 2, shapes[2], v_axes_);
+    layout.y = strides(y, from_output, y.elements(rank - 2, rank));
     layout.batch = rank == 4 ? q[0] : 1;
     layout.queries = q[rank - 2];
     layout.head_size = q[rank - 1];
-    layout.keys = arranged(context.input(1).shape, k_axes_)[rank - 2];
+    layout.keys = arranged(shapes[1], k_axes_)[rank - 2];
     layout.v_head_size = y.back();
     ops::Attention attention;
     attention.q_heads = attention.kv_heads = q[rank - 3];
@@ -72,6 +81,16 @@ class HeadAttention : public Operator {
   }
 
  private:
+  // The shape of operand i with its heads apart.
+  DimShape split(const DimShape& shape, size_t i) const {
+    if (heads_.empty()) return shape;
+    std::vector<Dim> dims(shape.begin(), shape.end());
+    if (dims.empty()) return shape;
+    dims.back() = heads_[i];
+    dims.emplace_back(sizes_[i]);
+    return dims;
+  }
+
   static DimShape arranged(const DimShape& shape, const std::vector<int64_t>& axes) {
     std::vector<Dim> dims(axes.size());
     for (size_t i = 0; i < axes.size(); ++i) dims[i] = shape[static_cast<size_t>(axes[i])];
@@ -83,14 +102,25 @@ class HeadAttention : public Operator {
     return extents;
   }
 
-  // The strides of batch entries, heads and rows.
-  static ops::HeadLayout heads(const Shape& shape, const std::vector<int64_t>& axes) {
-    const auto stride = [&](size_t axis) { return shape.elements(static_cast<size_t>(axes[axis]) + 1, shape.rank()); };
+  // The strides of batch entries, heads and rows. The last two axes may be a part of an axis of `width` elements.
+  static ops::HeadLayout strides(const Shape& shape, const std::vector<int64_t>& axes, int64_t width) {
     const size_t rank = axes.size();
+    const auto stride = [&](size_t i) {
+      const auto axis = static_cast<size_t>(axes[i]);
+      return axis + 2 < rank ? shape.elements(axis + 1, rank - 2) * width : shape.elements(axis + 1, rank);
+    };
     return {rank == 4 ? stride(0) : 0, stride(rank - 3), stride(rank - 2)};
+  }
+  ops::HeadLayout layout(const PlanContext& context, size_t i, const Shape& shape,
+                         const std::vector<int64_t>& axes) const {
+    if (heads_.empty()) return strides(shape, axes, shape.elements(axes.size() - 2, axes.size()));
+    ops::HeadLayout layout = strides(shape, axes, context.input(i).shape.back());
+    layout.begin = begins_[i];
+    return layout;
   }
 
   std::vector<int64_t> q_axes_, k_axes_, v_axes_, y_axes_;
+  std::vector<int64_t> begins_, heads_, sizes_;  // empty, or of Q, K and V
   float scale_, forbidden_;
   bool mask_forbids_;
 };

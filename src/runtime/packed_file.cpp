@@ -145,12 +145,20 @@ std::string PackedFileKey::file_name() const {
   return std::string(digits.data()) + "-" + isa + ".packed";
 }
 
-Hash128 packed_key(const Tensor& constant, const std::string& format) {
+Hash128 packed_key(const Constant& constant, const std::string& format) {
   constexpr size_t kSample = 64;
   std::vector<int64_t> type = {static_cast<int64_t>(constant.dtype())};
   type.insert(type.end(), constant.shape().begin(), constant.shape().end());
   const Hash128 seed = hash_bytes(std::as_bytes(std::span(type)), hash_text(format));
-  const std::span bytes(static_cast<const std::byte*>(constant.data()), constant.bytes());
+  if (!constant.kept()) {
+    Hash128 key = hash_bytes(std::as_bytes(std::span(constant.making().recipe)), seed);
+    for (const ConstantPtr& source : constant.making().sources) {
+      const Hash128 part = packed_key(*source, "");
+      key = hash_bytes(std::as_bytes(std::span(&part, 1)), key);
+    }
+    return key;
+  }
+  const std::span bytes(static_cast<const std::byte*>(constant.tensor().data()), constant.bytes());
   const auto place = bytes.size() > kPage ? MappedFile::locate(bytes) : std::nullopt;
   if (!place) return hash_bytes(bytes, seed);
   Hash128 key = hash_bytes(std::as_bytes(std::span(&*place, 1)), seed);

@@ -10,7 +10,7 @@
 
 #include "base/hash.h"
 #include "base/mapped_file.h"
-#include "onnxrun/tensor.h"
+#include "graph/constant.h"
 
 namespace onnxrun {
 
@@ -25,8 +25,9 @@ struct PackedFileKey {
 };
 
 // What tells a packed constant from others: the constant, and the form that it is in. A constant that lies in a mapped
-// file is known by the file's identity, its place in it and samples of its bytes, every other by all of its bytes.
-Hash128 packed_key(const Tensor& constant, const std::string& format);
+// file is known by the file's identity, its place in it and samples of its bytes, one that is made when it is wanted by
+// what it is made of, every other by all of its bytes.
+Hash128 packed_key(const Constant& constant, const std::string& format);
 
 using PackedEntries = std::map<Hash128, std::span<const std::byte>>;
 

@@ -55,8 +55,7 @@ void MemoryPackedStore::use_cache(std::shared_ptr<const PackedFile> file) {
 
 bool MemoryPackedStore::take_cached(Entry& entry, const std::string& format, size_t bytes) {
   if (!has_cache_) return false;
-  AlignedBuffer made;
-  entry.key = packed_key(elements_of(*entry.constant, made), format);
+  entry.key = packed_key(*entry.constant, format);
   const std::byte* cached = file_ ? file_->find(entry.key, bytes) : nullptr;
   if (!cached) return false;
   entry.data = cached;

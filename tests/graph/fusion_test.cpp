@@ -443,6 +443,75 @@ TEST(Fusion, AttentionOverSequencesOfAnyLength) {
   }
 }
 
+// Self-attention of 3 heads of 8 whose operands `write` makes of x [batch, length, 24] as q, k and v.
+Names run_self_attention(const std::function<void(Body&)>& write) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"batch", "length", "24"})
+      .input("z", DType::float32, {"batch", "length", "24"});
+  builder.main.constant("heads", integers({4}, {0, 0, 3, 8})).constant("rows", integers({3}, {0, 0, 24}));
+  write(builder.main);
+  for (const std::string name : {"q", "k", "v"}) {
+    builder.main.node("Reshape", {name, "heads"}, {name + "4"});
+    const std::vector<int64_t> perm = name == "k" ? std::vector<int64_t>{0, 2, 3, 1} : std::vector<int64_t>{0, 2, 1, 3};
+    builder.main.node("Transpose", {name + "4"}, {name + "h"}, {{"perm", perm}});
+  }
+  builder.main.node("MatMul", {"qh", "kh"}, {"s"}).node("Softmax", {"s"}, {"p"}).node("MatMul", {"p", "vh"}, {"o"});
+  builder.main.node("Transpose", {"o"}, {"t"}, {{"perm", std::vector<int64_t>{0, 2, 1, 3}}});
+  builder.main.node("Reshape", {"t", "rows"}, {"y"}).output("y");
+  return run_both(builder, {random_floats({2, 7, 24}, 1), random_floats({2, 7, 24}, 2)}, 2e-5F);
+}
+
+Body& project(Body& main, const std::string& from, const std::string& name, bool has_bias, uint32_t seed) {
+  main.constant("w" + name, random_floats({24, 24}, seed));
+  if (!has_bias) return main.node("MatMul", {from, "w" + name}, {name});
+  main.constant("b" + name, random_floats({24}, seed + 1)).node("MatMul", {from, "w" + name}, {name + "0"});
+  return main.node("Add", {"b" + name, name + "0"}, {name});
+}
+
+TEST(Fusion, ProjectionsOfTheSameRowsAreOneProduct) {
+  const Names names = run_self_attention([](Body& main) {
+    project(main, "x", "q", true, 1);
+    project(main, "x", "k", false, 2);
+    project(main, "x", "v", true, 3);
+  });
+  EXPECT_EQ(names, (Names{"onnxrun.Gemm", "onnxrun.HeadAttention"}));
+}
+
+TEST(Fusion, ProjectionsThatAreTakenApartStayTogether) {
+  const auto whole = [](Body& main) {
+    main.constant("w", random_floats({24, 72}, 1)).node("MatMul", {"x", "w"}, {"m"});
+  };
+  const Names split = run_self_attention([&](Body& main) {
+    whole(main);
+    main.constant("sizes", integers({3}, {24, 24, 24}));
+    main.node("Split", {"m", "sizes"}, {"v", "q", "k"}, {{"axis", int64_t{2}}});
+  });
+  EXPECT_EQ(split, (Names{"onnxrun.Gemm", "onnxrun.HeadAttention"}));
+  const Names slices = run_self_attention([&](Body& main) {
+    whole(main);
+    main.constant("axis", integers({1}, {-1})).constant("0", integers({1}, {0})).constant("24", integers({1}, {24}));
+    main.constant("48", integers({1}, {48})).constant("end", integers({1}, {std::numeric_limits<int64_t>::max()}));
+    main.node("Slice", {"m", "0", "24", "axis"}, {"q"}).node("Slice", {"m", "24", "48", "axis"}, {"k"});
+    main.node("Slice", {"m", "48", "end", "axis"}, {"v"});
+  });
+  EXPECT_EQ(slices, (Names{"onnxrun.Gemm", "onnxrun.HeadAttention"}));
+}
+
+TEST(Fusion, ProjectionsThatOthersReadOrOfOtherRowsStay) {
+  const Names others = run_self_attention([](Body& main) {
+    project(main, "x", "q", true, 1);
+    project(main, "z", "k", true, 2);
+    project(main, "z", "v", true, 3);
+  });
+  EXPECT_EQ(std::count(others.begin(), others.end(), "onnxrun.Gemm"), 3) << ::testing::PrintToString(others);
+  const Names read = run_self_attention([](Body& main) {
+    project(main, "x", "q", true, 1);
+    project(main, "x", "k", true, 2);
+    project(main, "x", "v", true, 3).node("Exp", {"k"}, {"e"}).output("e");
+  });
+  EXPECT_EQ(std::count(read.begin(), read.end(), "onnxrun.Gemm"), 3) << ::testing::PrintToString(read);
+}
+
 TEST(Fusion, OtherAttentionStays) {
   const auto expect_kept = [](AttentionModel& model) {
     const Names names = model.run();

@@ -127,6 +127,29 @@ class PackedCacheTest : public ::testing::Test {
   std::vector<std::string> expected_;
 };
 
+// Weights that are made of others are known by these, and by what is done with them.
+TEST_F(PackedCacheTest, KnowsFoldedWeights) {
+  const auto write = [&](float variance) {
+    ModelBuilder builder;
+    builder.main.input("x", DType::float32, {"1", "5", "8", "8"}).constant("k", random_floats({40, 5, 3, 3}, 1));
+    builder.main.constant("s", random_floats({40}, 2)).constant("v", floats({40}, std::vector<float>(40, variance)));
+    builder.main.node("Conv", {"x", "k"}, {"c"})
+        .node("BatchNormalization", {"c", "s", "s", "s", "v"}, {"y"})
+        .output("y");
+    write_file(model_, builder.bytes());
+    expected_ = bits(Session(model_));
+  };
+  write(0.5F);
+  const Session first(model_, options_);
+  EXPECT_EQ(first.info().cached_bytes, 0U);
+  expect_cached();
+  write(0.75F);
+  const Session other(model_, options_);
+  EXPECT_EQ(other.info().cached_bytes, 0U);
+  EXPECT_EQ(bits(other), expected_);
+  expect_cached();
+}
+
 TEST_F(PackedCacheTest, GivesTheSecondSessionTheSameBits) {
   const Session first(model_, options_);
   EXPECT_EQ(first.info().cached_bytes, 0U);

@@ -20,7 +20,7 @@ ConstantPtr numbered_rows(size_t rows, size_t columns) {
     for (size_t i = begin * columns; i < end * columns; ++i) to[i] = static_cast<float>(i / columns);
   };
   const Shape shape = {static_cast<int64_t>(rows), static_cast<int64_t>(columns)};
-  return std::make_shared<const Constant>(DType::float32, shape, Constant::Making{rows, make});
+  return std::make_shared<const Constant>(DType::float32, shape, Constant::Making{rows, make, {}, ""});
 }
 
 // Rows in the opposite order.

@@ -52,6 +52,8 @@ Folded fold(const Graph& graph, const Node& conv, const Node& norm) {
   const int64_t row_size = shape.elements(transposed ? 2 : 1, shape.rank());
   const int64_t group = integer_attribute(conv, "group", 1);
   const int64_t group_in = shape[0] / group, group_out = channels / group;
+  std::string recipe = "scaled " + std::to_string(transposed) + " " + std::to_string(group) + " ";
+  recipe.append(reinterpret_cast<const char*>(factors.data()), factors.size() * sizeof(double));
   const auto scale_rows = [=, factors = std::move(factors)](std::byte* dst, size_t begin, size_t end) {
     const Tensor& source = weights->tensor();
     for (auto row = static_cast<int64_t>(begin); row < static_cast<int64_t>(end); ++row) {
@@ -64,7 +66,7 @@ Folded fold(const Graph& graph, const Node& conv, const Node& norm) {
     const size_t row_bytes = static_cast<size_t>(row_size) * sizeof(T);
     MappedFile::release({static_cast<const std::byte*>(source.data()) + begin * row_bytes, (end - begin) * row_bytes});
   };
-  return {{static_cast<size_t>(rows), scale_rows}, std::move(new_bias)};
+  return {{static_cast<size_t>(rows), scale_rows, {weights}, std::move(recipe)}, std::move(new_bias)};
 }
 
 }  // namespace

@@ -24,6 +24,7 @@ constexpr Pass kPasses[] = {
     {"fuse_layer_normalization", 2, fuse_layer_normalization},
     {"fuse_attention", 2, fuse_attention},
     {"fuse_matmul_bias", 2, fuse_matmul_bias},
+    {"merge_projections", 2, merge_projections},
     {"split_conv_transpose", 2, split_conv_transpose},
     {"fuse_activation", 2, fuse_activation},
     {"block_channels", 2, block_channels},

@@ -42,6 +42,7 @@ int fuse_attention(Graph& graph, const PassContext& context);
 int fuse_matmul_bias(Graph& graph, const PassContext& context);
 int fuse_quantization(Graph& graph, const PassContext& context);
 int fuse_pad(Graph& graph, const PassContext& context);
+int merge_projections(Graph& graph, const PassContext& context);
 int split_conv_transpose(Graph& graph, const PassContext& context);
 int fuse_activation(Graph& graph, const PassContext& context);
 int block_channels(Graph& graph, const PassContext& context);
