@@ -497,6 +497,41 @@ TEST(Fusion, ProjectionsThatAreTakenApartStayTogether) {
   EXPECT_EQ(slices, (Names{"onnxrun.Gemm", "onnxrun.HeadAttention"}));
 }
 
+// PyTorch's MultiheadAttention has rows first and joins the batch and the heads.
+TEST(Fusion, ProjectionsWhoseHeadsAreJoinedWithTheBatch) {
+  for (const bool has_mask : {false, true}) {
+    for (const bool is_read : {false, true}) {
+      ModelBuilder builder;
+      Body& main = builder.main;
+      main.input("x", DType::float32, {"length", "batch", "24"}).constant("w", random_floats({24, 72}, 1));
+      main.node("MatMul", {"x", "w"}, {"m"}).constant("sizes", integers({3}, {24, 24, 24}));
+      main.node("Split", {"m", "sizes"}, {"q", "k", "v"}, {{"axis", int64_t{2}}});
+      main.constant("one", integers({1}, {1}))
+          .constant("zero", integers({1}, {0}))
+          .constant("three", integers({1}, {3}));
+      main.constant("eight", integers({1}, {8})).constant("rest", integers({1}, {24}));
+      main.node("Shape", {"x"}, {"shape"}).node("Gather", {"shape", "zero"}, {"rows"});
+      main.node("Gather", {"shape", "one"}, {"batch"}).node("Mul", {"batch", "three"}, {"joined"});
+      main.node("Concat", {"rows", "joined", "eight"}, {"apart"}, {{"axis", int64_t{0}}});
+      main.node("Mul", {"rows", "batch"}, {"all"}).node("Concat", {"all", "rest"}, {"flat"}, {{"axis", int64_t{0}}});
+      for (const std::string name : {"q", "k", "v"}) {
+        main.node("Reshape", {name, "apart"}, {name + "3"});
+        const std::vector<int64_t> perm = name == "k" ? std::vector<int64_t>{1, 2, 0} : std::vector<int64_t>{1, 0, 2};
+        main.node("Transpose", {name + "3"}, {name + "h"}, {{"perm", perm}});
+      }
+      main.node("MatMul", {"qh", "kh"}, {"s"}).constant("mask", random_floats({7, 7}, 3));
+      main.node("Add", {"s", "mask"}, {"a"}).node("Softmax", {has_mask ? "a" : "s"}, {"p"});
+      main.node("MatMul", {"p", "vh"}, {"o"})
+          .node("Transpose", {"o"}, {"t"}, {{"perm", std::vector<int64_t>{1, 0, 2}}});
+      main.node("Reshape", {"t", "flat"}, {"y"}).output("y");
+      if (is_read) main.node("Relu", {"t"}, {"z"}).output("z");
+      const Names names = run_both(builder, {random_floats({7, 2, 24}, 2)}, 2e-5F);
+      EXPECT_EQ(std::count(names.begin(), names.end(), "onnxrun.HeadAttention"), 1) << ::testing::PrintToString(names);
+      EXPECT_EQ(std::count(names.begin(), names.end(), "Split"), is_read ? 1 : 0) << ::testing::PrintToString(names);
+    }
+  }
+}
+
 TEST(Fusion, ProjectionsThatOthersReadOrOfOtherRowsStay) {
   const Names others = run_self_attention([](Body& main) {
     project(main, "x", "q", true, 1);

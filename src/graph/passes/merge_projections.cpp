@@ -7,6 +7,7 @@
 
 #include "base/dispatch_dtype.h"
 #include "base/mapped_file.h"
+#include "graph/content.h"
 #include "graph/passes/pass.h"
 #include "graph/passes/pattern.h"
 
@@ -19,7 +20,8 @@ constexpr size_t kOperands = 3;
 struct Part {
   ValueId rows = kNoValue;
   int64_t heads = 0, size = 0;
-  int64_t begin = 0;  // where it lies in the merged rows
+  int64_t begin = 0;         // where it lies in the merged rows
+  bool joins_batch = false;  // [rows, batch, heads * size] that is read as [rows, batch * heads, size]
 
   int64_t width() const { return heads * size; }
 };
@@ -36,8 +38,16 @@ std::optional<Part> find_part(const Graph& graph, ValueId id) {
   const Part part = {reshape->inputs[0]};
   const DimShape& rows = graph.value(part.rows).type.shape;
   const DimShape& heads = graph.value(id).type.shape;
-  if (!rows.has_rank() || !heads.has_rank() || rows.rank() < 2 || heads.rank() != rows.rank() + 1) return {};
+  if (!rows.has_rank() || !heads.has_rank() || rows.rank() < 2) return {};
   const size_t last = rows.rank() - 1;
+  if (heads.rank() == 3 && last == 2) {
+    if (!rows[2].is_number() || !heads[2].is_number() || heads[2].number() < 1) return {};
+    const int64_t count = rows[2].number() / heads[2].number();
+    const bool fits =
+        rows[0] == heads[0] && heads[1] == rows[1] * count && heads[2].number() * count == rows[2].number();
+    return fits ? std::optional(Part{part.rows, count, heads[2].number(), 0, true}) : std::nullopt;
+  }
+  if (heads.rank() != rows.rank() + 1) return {};
   for (size_t axis = 0; axis < last; ++axis) {
     if (!(rows[axis] == heads[axis])) return {};
   }
@@ -170,15 +180,52 @@ ValueId merged_value(Graph& graph, const std::vector<std::vector<NodeId>>& consu
   return rows;
 }
 
+// Whether a Reshape gives the same elements the same shape however the axes of its input are divided.
+bool is_free_reshape(const Graph& graph, const Node& node, ValueId input) {
+  if (!is_operator(node, "Reshape") || node.inputs[0] != input) return false;
+  const GraphValue& shape = graph.value(node.inputs[1]);
+  if (!shape.has_content && !shape.constant) return false;
+  const Content content = shape.constant ? content_of(shape.constant->tensor()) : shape.content;
+  return std::none_of(content.begin(), content.end(), [](const Dim& dim) { return dim.is(0); });
+}
+
+// Attention over [rows, batch * heads, size], as PyTorch's MultiheadAttention has it, as one over
+// [rows, batch, heads, size]. False where something depends on the axes that were joined.
+bool divide_heads(Graph& graph, const std::vector<std::vector<NodeId>>& consumers, Node& attention) {
+  const std::vector<int64_t> joined = {1, 0, 2};
+  for (const char* axes : {"q_axes", "k_axes", "v_axes", "y_axes"}) {
+    if (*integers_attribute(attention, axes) != joined) return false;
+  }
+  if (attention.inputs.size() > kOperands) {
+    const DimShape& mask = graph.value(attention.inputs[kOperands]).type.shape;
+    if (!mask.has_rank() || mask.rank() > 3 || (mask.rank() == 3 && !mask[0].is(1))) return false;
+  }
+  const ValueId output = attention.outputs[0];
+  if (graph.is_output(output)) return false;
+  for (const NodeId reader : consumers[static_cast<size_t>(output)]) {
+    if (!is_free_reshape(graph, graph.node(reader), output)) return false;
+  }
+  for (Attribute& attribute : attention.attributes) {
+    if (attribute.name.ends_with("_axes")) {
+      attribute.value =
+          attribute.name == "y_axes" ? std::vector<int64_t>{2, 0, 1, 3} : std::vector<int64_t>{1, 2, 0, 3};
+    }
+  }
+  attention.outputs[0] = graph.add_value(graph.value(output).name + " (divided)");
+  graph.replace_uses(output, attention.outputs[0]);
+  return true;
+}
+
 // The heads of each operand as a part of its rows, without the Reshape that takes them apart.
-bool read_rows(Graph& graph, NodeId id) {
+void read_rows(Graph& graph, const std::vector<std::vector<NodeId>>& consumers, NodeId id) {
   Node attention = graph.node(id);
   Parts parts;
   for (size_t i = 0; i < kOperands; ++i) {
     const auto part = find_part(graph, attention.inputs[i]);
-    if (!part) return false;
+    if (!part || (i > 0 && part->joins_batch != parts[0].joins_batch)) return;
     parts[i] = *part;
   }
+  if (parts[0].joins_batch && !divide_heads(graph, consumers, attention)) return;
   std::vector<int64_t> heads, sizes;
   for (size_t i = 0; i < kOperands; ++i) {
     attention.inputs[i] = parts[i].rows;
@@ -191,7 +238,6 @@ bool read_rows(Graph& graph, NodeId id) {
   attention.op = nullptr;
   graph.remove_node(id);
   graph.add_node(std::move(attention));
-  return true;
 }
 
 bool is_attention(const Node& node) {
@@ -201,9 +247,10 @@ bool is_attention(const Node& node) {
 }  // namespace
 
 int merge_projections(Graph& graph, const PassContext& context) {
+  const auto readers = graph.consumers();
   const std::vector<NodeId> before = graph.order();
   for (const NodeId id : before) {
-    if (is_attention(graph.node(id))) read_rows(graph, id);
+    if (is_attention(graph.node(id))) read_rows(graph, readers, id);
   }
   graph.sort();
   remove_dead_nodes(graph, context);  // what took the heads apart
