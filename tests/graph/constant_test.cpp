@@ -24,6 +24,7 @@ TEST(Constant, IsMadeOnceWhenItIsWanted) {
   EXPECT_EQ(constant.source(), Constant::Source::computed);
   EXPECT_EQ(constant.kept(), nullptr);
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] { EXPECT_EQ(constant.tensor().values<float>()[2], 2.5F); });
   }

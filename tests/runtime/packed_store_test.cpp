@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -17,7 +18,7 @@ namespace {
 ConstantPtr numbered_rows(size_t rows, size_t columns) {
   auto make = [columns](std::byte* dst, size_t begin, size_t end) {
     auto* to = reinterpret_cast<float*>(dst);
-    for (size_t i = begin * columns; i < end * columns; ++i) to[i] = static_cast<float>(i / columns);
+    for (size_t row = begin; row < end; ++row) std::fill_n(to + row * columns, columns, static_cast<float>(row));
   };
   const Shape shape = {static_cast<int64_t>(rows), static_cast<int64_t>(columns)};
   return std::make_shared<const Constant>(DType::float32, shape, Constant::Making{rows, make, {}, ""});
@@ -52,7 +53,8 @@ TEST(PackedStore, PacksWhatIsMadeOnTheWayWithoutKeepingIt) {
       EXPECT_EQ(constants[i]->kept(), nullptr);
       const auto [rows, columns] = sizes[i];
       for (size_t at = 0; at < rows * columns; ++at) {
-        ASSERT_EQ(packed[i][at], static_cast<float>(rows - 1 - at / columns)) << i << " at " << at;
+        const size_t row = at / columns;
+        ASSERT_EQ(packed[i][at], static_cast<float>(rows - 1 - row)) << i << " at " << at;
       }
     }
   }

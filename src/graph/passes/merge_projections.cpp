@@ -1,11 +1,10 @@
 // Q, K and V of an attention that are projections of the same rows become one product by the three matrices side by
 // side, and those that a Split takes apart stay together: onnxrun.HeadAttention reads the heads where they lie.
+#include <algorithm>
 #include <array>
 #include <cstring>
-#include <numeric>
 #include <optional>
 
-#include "base/dispatch_dtype.h"
 #include "base/mapped_file.h"
 #include "graph/content.h"
 #include "graph/passes/pass.h"
@@ -35,8 +34,8 @@ const Node* producer(const Graph& graph, ValueId id) {
 std::optional<Part> find_part(const Graph& graph, ValueId id) {
   const Node* reshape = producer(graph, id);
   if (!reshape || !is_operator(*reshape, "Reshape")) return {};
-  const Part part = {reshape->inputs[0]};
-  const DimShape& rows = graph.value(part.rows).type.shape;
+  const ValueId source = reshape->inputs[0];
+  const DimShape& rows = graph.value(source).type.shape;
   const DimShape& heads = graph.value(id).type.shape;
   if (!rows.has_rank() || !heads.has_rank() || rows.rank() < 2) return {};
   const size_t last = rows.rank() - 1;
@@ -45,7 +44,7 @@ std::optional<Part> find_part(const Graph& graph, ValueId id) {
     const int64_t count = rows[2].number() / heads[2].number();
     const bool fits =
         rows[0] == heads[0] && heads[1] == rows[1] * count && heads[2].number() * count == rows[2].number();
-    return fits ? std::optional(Part{part.rows, count, heads[2].number(), 0, true}) : std::nullopt;
+    return fits ? std::optional(Part{source, count, heads[2].number(), 0, true}) : std::nullopt;
   }
   if (heads.rank() != rows.rank() + 1) return {};
   for (size_t axis = 0; axis < last; ++axis) {
@@ -53,7 +52,7 @@ std::optional<Part> find_part(const Graph& graph, ValueId id) {
   }
   if (!heads[last].is_number() || !heads[last + 1].is_number()) return {};
   if (!rows[last].is(heads[last].number() * heads[last + 1].number())) return {};
-  return Part{part.rows, heads[last].number(), heads[last + 1].number()};
+  return Part{source, heads[last].number(), heads[last + 1].number()};
 }
 
 bool is_last_axis(const Graph& graph, ValueId value, int64_t axis) {
