@@ -47,6 +47,7 @@ class HeadAttention : public Operator {
     if (ops::differ(q[rank - 1], k[rank - 1]) || ops::differ(k[rank - 2], y[rank - 2])) {
       context.fail("Q, K and V do not fit each other");
     }
+    if (context.has_input(kMask)) check_mask(context, q, k);
     for (size_t axis = 0; axis + 1 < rank; ++axis) y[axis] = q[axis];
     context.set_shape(0, arranged(y, y_axes_));
   }
@@ -81,6 +82,21 @@ class HeadAttention : public Operator {
   }
 
  private:
+  // The mask broadcasts to the scores [..., queries, keys].
+  static void check_mask(const InferContext& context, const DimShape& q, const DimShape& k) {
+    const DimShape& mask = context.shape(kMask);
+    const size_t rank = q.rank();
+    if (!mask.has_rank()) return;
+    if (mask.rank() > rank) context.fail("the mask has more axes than the scores");
+    for (size_t i = 1; i <= mask.rank(); ++i) {
+      const Dim& extent = mask[mask.rank() - i];
+      const Dim& score = i == 1 ? k[rank - 2] : q[rank - i];
+      if (!extent.is(1) && ops::differ(extent, score)) {
+        context.fail("the mask " + mask.to_string() + " does not fit " + score.to_string() + " scores");
+      }
+    }
+  }
+
   // The shape of operand i with its heads apart.
   DimShape split(const DimShape& shape, size_t i) const {
     if (heads_.empty()) return shape;

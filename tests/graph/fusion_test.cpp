@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 
+#include "onnxrun/error.h"
 #include "onnxrun/session.h"
 #include "support/model_builder.h"
 
@@ -441,6 +442,24 @@ TEST(Fusion, AttentionOverSequencesOfAnyLength) {
     const Names names = run_both(builder, {ids, random_floats({2, length}, 3)}, 2e-5F);
     EXPECT_EQ(names.back(), "onnxrun.HeadAttention") << ::testing::PrintToString(names);
   }
+}
+
+// A mask that is cut from a table fits sequences as long as the table, as its broadcasting does.
+TEST(Fusion, AttentionRefusesAMaskThatIsTooShort) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"2", "length", "8"}).constant("table", random_floats({1, 6}, 1));
+  builder.main.constant("zero", integers({1}, {0})).constant("one", integers({1}, {1}));
+  builder.main.node("Shape", {"x"}, {"shape"}).node("Gather", {"shape", "one"}, {"length"});
+  builder.main.node("Slice", {"table", "zero", "length", "one"}, {"mask"});
+  builder.main.node("Transpose", {"x"}, {"t"}, {{"perm", std::vector<int64_t>{0, 2, 1}}});
+  builder.main.node("MatMul", {"x", "t"}, {"s"}).node("Add", {"s", "mask"}, {"m"}).node("Softmax", {"m"}, {"p"});
+  builder.main.node("MatMul", {"p", "x"}, {"y"}).output("y");
+  for (const int64_t length : {1, 5, 6}) {
+    const Names names = run_both(builder, {random_floats({2, length, 8}, 2)}, 2e-5F);
+    EXPECT_EQ(names.back(), "onnxrun.HeadAttention") << ::testing::PrintToString(names);
+  }
+  const Session session(builder.model());
+  EXPECT_THROW(session.run(std::vector<Value>{random_floats({2, 7, 8}, 2)}), Error);
 }
 
 // Self-attention of 3 heads of 8 whose operands `write` makes of x [batch, length, 24] as q, k and v.

@@ -43,7 +43,7 @@ struct IntGemmKernels {
   void (*gather_panel)(const int8_t* src, const int64_t* offsets, size_t groups, int32_t zero,
                        std::byte* dst) noexcept = nullptr;
 
-  // The same of a single plane.
+  // Groups of one: dst[i] = plane[i * step] for i < n, as signed bytes.
   void (*to_signed)(const void* plane, bool is_signed, ptrdiff_t step, size_t n, int8_t* dst) noexcept = nullptr;
   // A window over such a plane: sums[j] = sum over t < taps of weights[t] * src[offsets[t] + j], less
   // `less`, for j < n.
