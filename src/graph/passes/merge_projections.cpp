@@ -6,7 +6,6 @@
 #include <optional>
 
 #include "base/mapped_file.h"
-#include "graph/content.h"
 #include "graph/passes/pass.h"
 #include "graph/passes/pattern.h"
 
@@ -61,11 +60,9 @@ bool is_last_axis(const Graph& graph, ValueId value, int64_t axis) {
 }
 
 std::optional<int64_t> read_integer(const Graph& graph, ValueId id) {
-  const ConstantPtr constant = constant_of(graph, id);
-  if (!constant || constant->elements() != 1) return {};
-  if (constant->dtype() == DType::int32) return read_unaligned<int32_t>(constant->tensor(), 0);
-  if (constant->dtype() != DType::int64) return {};
-  return read_unaligned<int64_t>(constant->tensor(), 0);
+  const auto list = known_integers(graph, id);
+  if (!list || list->size() != 1 || !list->front().is_number()) return {};
+  return list->front().number();
 }
 
 // Where output `id` of a Split begins on the last axis.
@@ -182,10 +179,8 @@ ValueId merged_value(Graph& graph, const std::vector<std::vector<NodeId>>& consu
 // Whether a Reshape gives the same elements the same shape however the axes of its input are divided.
 bool is_free_reshape(const Graph& graph, const Node& node, ValueId input) {
   if (!is_operator(node, "Reshape") || node.inputs[0] != input) return false;
-  const GraphValue& shape = graph.value(node.inputs[1]);
-  if (!shape.has_content && !shape.constant) return false;
-  const Content content = shape.constant ? content_of(shape.constant->tensor()) : shape.content;
-  return std::none_of(content.begin(), content.end(), [](const Dim& dim) { return dim.is(0); });
+  const auto shape = known_integers(graph, node.inputs[1]);
+  return shape && std::none_of(shape->begin(), shape->end(), [](const Dim& dim) { return dim.is(0); });
 }
 
 // Attention over [rows, batch * heads, size], as PyTorch's MultiheadAttention has it, as one over

@@ -25,20 +25,6 @@ const T* find_attribute(const Node& node, std::string_view name) {
   return nullptr;
 }
 
-// The elements of a small integer tensor as far as they are known.
-std::optional<std::vector<Dim>> known_integers(const Graph& graph, ValueId id) {
-  if (id == kNoValue) return std::nullopt;
-  const GraphValue& value = graph.value(id);
-  if (!value.constant) return value.has_content ? std::optional(value.content) : std::nullopt;
-  const Tensor& tensor = value.constant->tensor();
-  std::vector<Dim> list;
-  for (int64_t i = 0; i < tensor.elements(); ++i) {
-    if (tensor.dtype() == DType::int32) list.emplace_back(int64_t{read_unaligned<int32_t>(tensor, i)});
-    if (tensor.dtype() == DType::int64) list.emplace_back(read_unaligned<int64_t>(tensor, i));
-  }
-  return list;
-}
-
 }  // namespace
 
 bool is_operator(const Node& node, std::string_view op_type) { return node.domain.empty() && node.op_type == op_type; }
@@ -65,6 +51,19 @@ ConstantPtr constant_of(const Graph& graph, ValueId id) { return id == kNoValue 
 
 bool all_constant(const Graph& graph, const std::vector<ValueId>& ids) {
   return std::all_of(ids.begin(), ids.end(), [&](ValueId id) { return constant_of(graph, id) != nullptr; });
+}
+
+std::optional<std::vector<Dim>> known_integers(const Graph& graph, ValueId id) {
+  if (id == kNoValue) return std::nullopt;
+  const GraphValue& value = graph.value(id);
+  if (!value.constant) return value.has_content ? std::optional(value.content) : std::nullopt;
+  const Tensor& tensor = value.constant->tensor();
+  std::vector<Dim> list;
+  for (int64_t i = 0; i < tensor.elements(); ++i) {
+    if (tensor.dtype() == DType::int32) list.emplace_back(int64_t{read_unaligned<int32_t>(tensor, i)});
+    if (tensor.dtype() == DType::int64) list.emplace_back(read_unaligned<int64_t>(tensor, i));
+  }
+  return list;
 }
 
 bool read_scalar(const Graph& graph, ValueId id, float& value) {

@@ -23,6 +23,9 @@ const std::string* string_attribute(const Node& node, std::string_view name);
 ConstantPtr constant_of(const Graph& graph, ValueId id);
 bool all_constant(const Graph& graph, const std::vector<ValueId>& ids);
 
+// The elements of a small integer tensor as far as they are known.
+std::optional<std::vector<Dim>> known_integers(const Graph& graph, ValueId id);
+
 // The one element of a constant float32 tensor.
 bool read_scalar(const Graph& graph, ValueId id, float& value);
 

@@ -217,6 +217,7 @@ void plan_depthwise(PlanContext& context, const IntegerConv& conv, const PaddedI
                   auto* sums = reinterpret_cast<int32_t*>(tile.scratch + sums_at);
                   auto* weights = reinterpret_cast<int32_t*>(tile.scratch + weights_at);
                   const size_t taps = windows.taps.size();
+                  const int32_t x_zero = windows.zero(tile);
                   for (size_t row = 0; row < rows; ++row) {
                     const size_t channel = static_cast<size_t>(tile.tile % group) * rows + row;
                     const int32_t zero = zero_point(tile, w_zero, is_signed, channel * zero_step);
@@ -224,7 +225,7 @@ void plan_depthwise(PlanContext& context, const IntegerConv& conv, const PaddedI
                     for (size_t t = 0; t < taps; ++t) {
                       const uint8_t bits = tile.input<uint8_t>(w)[channel * taps + t];
                       weights[t] = (is_signed ? static_cast<int8_t>(bits) : bits) - zero;
-                      less += weights[t] * windows.zero(tile);
+                      less += weights[t] * x_zero;
                     }
                     for (size_t first = 0; first < runs; first += runs_at_once) {
                       const size_t count = std::min(runs_at_once, runs - first);
