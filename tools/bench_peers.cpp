@@ -1,7 +1,7 @@
 // bench_peers LIBRARY MODEL.onnx...: measures onnxrun and another runtime's shared library, reached through its C API,
 // and prints a page of Markdown. Latency is taken in turn (A B A B ...) in one process; load time and peak memory of
 // each side in a process of its own, which loads the model and runs it once. Inputs are those that zoo_materialize left
-// beside the model, or random.
+// beside the model, repeated where a dimension is given, or random.
 #include <dlfcn.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -115,10 +115,10 @@ class Peer {
   std::vector<void*> inputs_;
 };
 
-// Normal numbers for float32 and 0 to 3 for int64; dimensions that are not known are 1.
-onnxrun::Tensor random_input(const onnxrun::ValueInfo& info) {
-  onnxrun::Shape shape;
-  for (const onnxrun::DeclaredDim& dim : info.type.dims) shape.push_back(dim.known() ? dim.value : 1);
+using Dims = std::map<std::string, int64_t>;  // symbolic dimensions
+
+// Normal numbers for float32 and 0 to 3 for int64.
+onnxrun::Tensor random_input(const onnxrun::ValueInfo& info, const onnxrun::Shape& shape) {
   onnxrun::Tensor tensor(info.type.dtype, shape);
   std::mt19937_64 generator(1);
   if (info.type.dtype == onnxrun::DType::float32) {
@@ -132,13 +132,35 @@ onnxrun::Tensor random_input(const onnxrun::ValueInfo& info) {
   return tensor;
 }
 
-// FOLDER/NAME.onnx has its inputs in FOLDER/NAME/input_0_0.npy, input_0_1.npy ...
+// The elements over and over.
+onnxrun::Tensor repeated(const onnxrun::Tensor& tensor, const onnxrun::Shape& shape) {
+  onnxrun::Tensor result(tensor.dtype(), shape);
+  const auto* from = static_cast<const std::byte*>(tensor.data());
+  auto* to = static_cast<std::byte*>(result.mutable_data());
+  for (size_t i = 0; i < result.bytes(); ++i) to[i] = from[i % tensor.bytes()];
+  return result;
+}
+
+// FOLDER/NAME.onnx has its inputs in FOLDER/NAME/input_0_0.npy, input_0_1.npy ...; dimensions that neither they nor
+// `dims` tell are 1.
 std::vector<onnxrun::Tensor> make_inputs(const std::filesystem::path& model,
-                                         const std::vector<onnxrun::ValueInfo>& infos) {
+                                         const std::vector<onnxrun::ValueInfo>& infos, const Dims& dims) {
   std::vector<onnxrun::Tensor> inputs;
   for (size_t i = 0; i < infos.size(); ++i) {
-    const auto stored = model.parent_path() / model.stem() / ("input_0_" + std::to_string(i) + ".npy");
-    inputs.push_back(std::filesystem::exists(stored) ? onnxrun::read_npy(stored) : random_input(infos[i]));
+    const auto path = model.parent_path() / model.stem() / ("input_0_" + std::to_string(i) + ".npy");
+    std::optional<onnxrun::Tensor> stored;
+    if (std::filesystem::exists(path)) stored = onnxrun::read_npy(path);
+    onnxrun::Shape shape;
+    for (const onnxrun::DeclaredDim& dim : infos[i].type.dims) {
+      const auto given = dims.find(dim.name);
+      const int64_t own = stored ? stored->shape()[shape.rank()] : dim.known() ? dim.value : 1;
+      shape.push_back(given != dims.end() ? given->second : own);
+    }
+    if (!stored) {
+      inputs.push_back(random_input(infos[i], shape));
+    } else {
+      inputs.push_back(stored->shape() == shape ? std::move(*stored) : repeated(*stored, shape));
+    }
   }
   return inputs;
 }
@@ -152,11 +174,11 @@ struct Job {
   int threads = 1;
   double seconds = 3;  // of each side
 
-  Job(std::string peer, const std::string& model) : library(std::move(peer)), path(model) {
+  Job(std::string peer, const std::string& model, const Dims& dims) : library(std::move(peer)), path(model) {
     const onnxrun::Model loaded = onnxrun::Model::load(model);
     inputs = loaded.inputs();
     outputs = loaded.outputs();
-    tensors = make_inputs(model, inputs);
+    tensors = make_inputs(model, inputs, dims);
   }
 
   std::vector<onnxrun::Value> values() const { return {tensors.begin(), tensors.end()}; }
@@ -316,6 +338,7 @@ Numbers print_head(Job& job) {
 struct Command {
   std::string library;
   std::vector<std::string> models;
+  Dims dims;
   std::vector<int> threads = {1, 2};
   double seconds = 3;
 };
@@ -325,7 +348,7 @@ int compare(const Command& command) {
   int status = 0;
   for (size_t i = 0; i < command.models.size(); ++i) {
     try {
-      Job job(command.library, command.models[i]);
+      Job job(command.library, command.models[i], command.dims);
       job.seconds = command.seconds;
       if (i == 0) in_child(job, print_head);
       for (const int threads : command.threads) {
@@ -353,6 +376,8 @@ int main(int argc, char** argv) try {
   CLI::App app("Measures onnxrun beside another runtime's shared library");
   app.add_option("library", command.library, "The other runtime, which has ONNX Runtime's C API")->required();
   app.add_option("models", command.models, "Models")->required();
+  std::vector<std::string> dims;
+  app.add_option("--dim", dims, "NAME=N: a symbolic dimension (repeatable)")->allow_extra_args(false);
   app.add_option("--threads", command.threads, "Threads of each side")
       ->delimiter(',')
       ->allow_extra_args(false)
@@ -361,6 +386,14 @@ int main(int argc, char** argv) try {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
+  for (const std::string& dim : dims) {
+    const size_t at = dim.find('=');
+    int64_t extent = 0;
+    if (at == std::string::npos || !CLI::detail::lexical_cast(dim.substr(at + 1), extent) || extent < 1) {
+      throw std::invalid_argument("--dim '" + dim + "' is not NAME=N");
+    }
+    command.dims[dim.substr(0, at)] = extent;
+  }
   return compare(command);
 } catch (const std::exception& error) {
   std::fprintf(stderr, "bench_peers: error: %s\n", error.what());

@@ -1,5 +1,5 @@
 #!/bin/bash
-# bench_peers.sh [--ort LIBRARY] [--threads LIST] [--seconds S] [--out FILE] [MODEL.onnx | MODEL_FOLDER]...
+# bench_peers.sh [--ort LIBRARY] [--threads LIST] [--seconds S] [--dim NAME=N] [--out FILE] [MODEL.onnx | MODEL_FOLDER]...
 # measures onnxrun beside ONNX Runtime's CPU library, by default that of its npm package, which is fetched into
 # ${XDG_CACHE_HOME:-~/.cache}/onnxrun/peers. A folder is one of tests/models: the model is made of it, and measured on its
 # inputs. Without models: all of tests/models and of ../shared/zoo, and the page becomes docs/benchmarks.md.
@@ -10,7 +10,7 @@ while [ $# -gt 0 ]; do
   case $1 in
     --ort) library=$(realpath "$2") ;;
     --out) out=$(realpath "$2") ;;
-    --threads | --seconds) options+=("$1" "$2") ;;
+    --threads | --seconds | --dim) options+=("$1" "$2") ;;
     -*) sed -n '2,5s/^# //p' "$0" >&2; exit 2 ;;
     *) break ;;
   esac
