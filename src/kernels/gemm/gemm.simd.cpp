@@ -10,8 +10,13 @@ extern const TransposeF32 kTransposeF32;
 
 namespace {
 
-// Between two visits of C so many steps of k, that a stretch of a panel stays in the first level cache.
+// Between two visits of C so many steps of k, that a stretch of a panel stays in the first level cache; or, where a
+// step has so many multiply-adds that the second level is fast enough, in that.
+#if defined(ONNXRUN_SIMD_avx512)
+constexpr size_t kMaxStretchBytes = size_t{192} * 1024;
+#else
 constexpr size_t kMaxStretchBytes = size_t{24} * 1024;
+#endif
 // A few rows leave registers free: then a tile spans several panels, so that more loads are in flight.
 constexpr int kWideRows = 3;
 constexpr int kMaxWidePanels = 4;
