@@ -19,7 +19,7 @@ constexpr size_t kMaxStretchBytes = size_t{24} * 1024;
 #endif
 // A few rows leave registers free: then a tile spans several panels, so that more loads are in flight.
 constexpr int kWideRows = 3;
-constexpr int kMaxWidePanels = 4;
+constexpr int kMaxWidePanels = 2;
 
 constexpr int wide_panels(int rows) {
   const int panels = kTileAccumulators / (rows * kTileVectors);
@@ -41,7 +41,30 @@ void pack_rows(const T* src, ptrdiff_t row_stride, size_t begin, size_t end, T* 
   }
 }
 
-// A panel of any strides, or of fewer columns.
+// Rows of a panel of fewer columns, which lie side by side; zeros behind them.
+template <class T>
+void pack_short_rows(const T* src, ptrdiff_t row_stride, size_t rows, size_t columns, T* dst) noexcept {
+  const size_t whole = columns / kLanes<T>;
+  const size_t tail = columns % kLanes<T>;
+  for (size_t r = 0; r < rows; ++r, src += row_stride, dst += kPanelColumns<T>) {
+    for (size_t v = 0; v < kTileVectors; ++v) {
+      const size_t at = v * kLanes<T>;
+      const bool is_tail = v == whole && tail > 0;
+      store(dst + at, v < whole ? load(src + at) : is_tail ? load_partial(src + at, tail) : Vec<T>(T{0}));
+    }
+  }
+}
+
+// Columns of a panel, each of which lies in one piece; zeros where there are fewer.
+void pack_columns(const float* src, ptrdiff_t col_stride, size_t k, size_t columns, float* dst) noexcept {
+  constexpr size_t kColumns = kPanelColumns<float>;
+  kTransposeF32(src, col_stride, columns, k, dst, static_cast<ptrdiff_t>(kColumns));
+  for (size_t p = 0; columns < kColumns && p < k; ++p) {
+    for (size_t j = columns; j < kColumns; ++j) dst[p * kColumns + j] = 0;
+  }
+}
+
+// A panel of any strides.
 template <class T>
 void pack_elements(const T* src, ptrdiff_t row_stride, ptrdiff_t col_stride, size_t k, size_t columns,
                    T* dst) noexcept {
@@ -76,13 +99,18 @@ void pack_b(const T* b, ptrdiff_t row_stride, ptrdiff_t col_stride, size_t k, si
   for (size_t panel = panel_begin; panel < panel_end; ++panel) {
     if (col_stride == 1 && panel < whole_end) continue;
     T* to = dst + panel * kColumns * k;
+    const size_t columns = smaller(kColumns, n - panel * kColumns);
+    if (col_stride == 1) {
+      pack_short_rows(src(panel), row_stride, k, columns, to);
+      continue;
+    }
     if constexpr (sizeof(T) == sizeof(float)) {
-      if (row_stride == 1 && panel < whole_end) {
-        kTransposeF32(src(panel), col_stride, kColumns, k, to, static_cast<ptrdiff_t>(kColumns));
+      if (row_stride == 1) {
+        pack_columns(src(panel), col_stride, k, columns, to);
         continue;
       }
     }
-    pack_elements(src(panel), row_stride, col_stride, k, smaller(kColumns, n - panel * kColumns), to);
+    pack_elements(src(panel), row_stride, col_stride, k, columns, to);
   }
 }
 

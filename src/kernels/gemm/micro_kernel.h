@@ -96,7 +96,7 @@ struct Tile {
   ptrdiff_t c_row_stride;
   size_t k;
   size_t columns;        // valid ones: more than (vectors - 1) * lanes, at most vectors * lanes
-  const char* prefetch;  // the panel that is needed next; prefetch_step bytes further with each k
+  const char* prefetch;  // the panel that is needed next; prefetch_step bytes further with each k, but for few rows
   ptrdiff_t prefetch_step;
   bool first, last;      // start from zero rather than from C; finish with bias and epilogue
   const T* column_bias;  // [columns] or nullptr
@@ -110,6 +110,9 @@ struct Tile {
 template <class T, int kRows, int kVectors, bool kPackedA>
 struct TileKernel {
   static constexpr int kWidth = kLanes<T>;
+  // With few rows memory is the limit, and no other rows read the panel: it is brought in a little ahead.
+  static constexpr bool kBringsItsPanel = !kPackedA && kRows <= 4;
+  static constexpr ptrdiff_t kAhead = 1536 / sizeof(T);
   Vec<T> acc[kRows][kVectors];
 
   // f(row, vector, accumulator) for every accumulator, unrolled.
@@ -162,7 +165,16 @@ struct TileKernel {
       for (int v = 0; v < kVectors; ++v) {
         bv[v] = load(b[v / kTileVectors] + v % kTileVectors * kWidth);
       }
-      prefetch(next);
+      if constexpr (kBringsItsPanel) {
+        constexpr int kLine = 64 / sizeof(T);
+        ONNXRUN_UNROLL
+        for (int p = 0; p < kPanels; ++p) {
+          ONNXRUN_UNROLL
+          for (int j = 0; j < kPanelColumns<T>; j += kLine) prefetch(b[p] + kAhead + j);
+        }
+      } else {
+        prefetch(next);
+      }
       ONNXRUN_UNROLL
       for (int r = 0; r < kRows; ++r) {
         const Vec<T> av(a[r * row_stride]);

@@ -98,9 +98,13 @@ class Mask {
   static constexpr C kForbidden = -std::numeric_limits<C>::infinity();
 
   static void add(const C* mask, ptrdiff_t step, int64_t n, C* row) {
-    for (int64_t j = 0; j < n; ++j) {
-      const C bias = mask[j * step];
-      row[j] = bias == kForbidden ? kForbidden : row[j] + bias;
+    if constexpr (std::is_same_v<C, float>) {
+      row_kernels().add_mask(row, mask, step, static_cast<size_t>(n));
+    } else {
+      for (int64_t j = 0; j < n; ++j) {
+        const C bias = mask[j * step];
+        row[j] = bias == kForbidden ? kForbidden : row[j] + bias;
+      }
     }
   }
 
