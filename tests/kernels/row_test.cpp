@@ -52,6 +52,24 @@ TEST_P(RowTest, GathersStridedElements) {
   }
 }
 
+TEST_P(RowTest, AMaskForbidsWhateverTheScore) {
+  for (const ptrdiff_t stride : {0, 1, 2, 3}) {
+    for (size_t n = 0; n < 70; ++n) {
+      auto mask = row(n * static_cast<size_t>(stride) + 1, 3);
+      for (size_t i = 0; i < mask.size(); i += 3) mask[i] = -kInfinity;
+      auto scores = row(n, 2);
+      for (size_t i = 0; i < n; i += 4) scores[i] = i % 8 == 0 ? kNan : kInfinity;
+      const auto before = scores;
+      row_kernels().add_mask(scores.data(), mask.data(), stride, n);
+      for (size_t i = 0; i < n; ++i) {
+        const float x = mask[i * static_cast<size_t>(stride)];
+        expect_same(scores[i], x == -kInfinity ? x : before[i] + x, "masked score", n, i);
+      }
+      EXPECT_EQ(scores[n], kGuard);
+    }
+  }
+}
+
 TEST_P(RowTest, WorksOnVectors) {
   const size_t width = channel_block();
   for (const size_t stride : {1, 2, 3}) {
