@@ -385,7 +385,7 @@ TEST(Passes, ConvTransposeIsSplitIntoConvolutions) {
       {{2, 2}, {2, 2}, {0, 0, 0, 0}, {0, 0}, {5, 6}, 4},
       {{4, 4}, {2, 2}, {1, 1, 1, 1}, {0, 0}, {5, 6}, 4},
       {{3, 3}, {2, 2}, {1, 1, 1, 1}, {1, 1}, {4, 4}, 4},
-      {{4, 4}, {1, 1}, {0, 0, 0, 0}, {0, 0}, {1, 1}, 1},
+      {{4, 4}, {1, 1}, {0, 0, 0, 0}, {0, 0}, {1, 2}, 1},
       {{5, 3}, {3, 1}, {1, 0, 2, 1}, {2, 0}, {4, 5}, 3},
       {{7}, {4}, {3, 3}, {1}, {9}, 4},
       {{2, 3, 2}, {2, 1, 2}, {0, 1, 0, 0, 1, 0}, {}, {3, 4, 2}, 4},
@@ -416,6 +416,36 @@ TEST(Passes, ConvTransposeIsSplitIntoConvolutions) {
     EXPECT_EQ(static_cast<size_t>(count(names, "onnxrun.BlockedConv")), t.convolutions)
         << ::testing::PrintToString(names);
     EXPECT_EQ(count(names, "LeakyRelu") + count(names, "BatchNormalization"), 0) << ::testing::PrintToString(names);
+  }
+}
+
+// As at the beginning of models that make pictures of vectors.
+TEST(Passes, AConvTransposeOfOnePositionIsAProduct) {
+  for (const auto& [kernel, strides, has_bias, activates] :
+       std::vector<std::tuple<std::vector<int64_t>, std::vector<int64_t>, bool, bool>>{
+           {{4, 4}, {1, 1}, true, true},
+           {{3, 2}, {2, 5}, false, true},
+           {{5}, {1}, true, false},
+           {{2, 3, 2}, {1, 1, 1}, false, false}}) {
+    std::vector<std::string> dims = {"n", "6"};
+    std::vector<int64_t> extents = {3, 6}, weights = {6, 3};
+    dims.resize(2 + kernel.size(), "1");
+    extents.resize(2 + kernel.size(), 1);
+    weights.insert(weights.end(), kernel.begin(), kernel.end());
+    ModelBuilder builder;
+    builder.main.input("x", DType::float32, dims)
+        .constant("w", random_floats(Shape(weights), 1))
+        .constant("bias", random_floats({3}, 2))
+        .node("ConvTranspose", {"x", "w", has_bias ? "bias" : ""}, {"c"}, {{"strides", strides}})
+        .node(activates ? "Relu" : "Identity", {"c"}, {"y"})
+        .output("y");
+    const std::vector<Value> inputs = {random_floats(Shape(extents), 4)};
+    expect_same_results(builder, inputs);
+    const Session session = checked_session(builder);
+    session.run(inputs);
+    const auto names = operators_of(session);
+    EXPECT_EQ(count(names, "ConvTranspose") + count(names, "Relu"), 0) << ::testing::PrintToString(names);
+    EXPECT_EQ(count(names, "Gemm") + count(names, "onnxrun.Gemm"), 1) << ::testing::PrintToString(names);
   }
 }
 

@@ -92,8 +92,7 @@ class Blocking {
     const int64_t group_out = channels(node.outputs[0]) / group;
     if (group == 1) {
       const bool has_taps = weights->elements() > group_in * group_out;
-      return 4 * group_out > block_ || is_blocked(node.inputs[0]) ||
-             (has_few_outputs(node) && group_in >= block_ && has_taps);
+      return is_blocked(node.inputs[0]) || !has_few_outputs(node) || (group_in >= block_ && has_taps);
     }
     if (is_narrow(group_in, group_out)) return shape(node.inputs[0]).rank() <= 4 && 2 * group * group_in > block_;
     return group_out % block_ == 0 && (group_in % block_ == 0 || !is_blocked(node.inputs[0]));

@@ -1,6 +1,7 @@
 // Makes a ConvTranspose from convolutions: the outputs at one place within the strides, every s-th along each axis, are
 // a convolution of the input with every s-th tap in reverse order. onnxrun.Interleave joins them. An activation behind
-// the ConvTranspose moves before the joint, where it is fused. Only where the output fills blocks of channels.
+// the ConvTranspose moves before the joint, where it is fused. Only where the output fills blocks of channels. Of a map
+// of one position, each output is a tap of one product.
 #include <algorithm>
 
 #include "base/checked.h"
@@ -60,15 +61,91 @@ bool read(const Graph& graph, const Node& node, Transposed& t) {
   return true;
 }
 
-bool can_split(const Graph& graph, const Node& node, int64_t block) {
+bool is_supported(const Graph& graph, const Node& node) {
   if (!is_operator(node, "ConvTranspose") || integer_attribute(node, "group", 1) != 1) return false;
   const ConstantPtr weights = constant_of(graph, node.inputs[1]);
   if (!weights || weights->dtype() != DType::float32 || weights->elements() == 0) return false;
   if (weights->shape().rank() < 3 || weights->shape().rank() > 5) return false;
   const auto* output_shape = integers_attribute(node, "output_shape");
   const std::string* auto_pad = string_attribute(node, "auto_pad");
-  if ((output_shape && !output_shape->empty()) || (auto_pad && *auto_pad != "NOTSET")) return false;
-  return 2 * weights->shape()[1] > block;
+  return (!output_shape || output_shape->empty()) && (!auto_pad || *auto_pad == "NOTSET");
+}
+
+bool fills_blocks(const Graph& graph, const Node& node, int64_t block) {
+  return 2 * constant_of(graph, node.inputs[1])->shape()[1] > block;
+}
+
+// The outputs are the taps.
+bool is_product(const Graph& graph, const Node& node) {
+  const DimShape& x = graph.value(node.inputs[0]).type.shape;
+  if (!x.has_rank() || x.rank() != constant_of(graph, node.inputs[1])->shape().rank()) return false;
+  for (size_t axis = 2; axis < x.rank(); ++axis) {
+    if (!x[axis].is(1)) return false;
+  }
+  const auto all = [&](std::string_view name, int64_t value) {
+    const auto* list = integers_attribute(node, name);
+    return !list || std::all_of(list->begin(), list->end(), [&](int64_t element) { return element == value; });
+  };
+  return all("pads", 0) && all("output_padding", 0) && all("dilations", 1);
+}
+
+// The bias of each channel for each of its taps.
+Tensor repeated(const Tensor& bias, int64_t taps) {
+  Tensor result(DType::float32, Shape{bias.elements() * taps});
+  const auto values = result.mutable_values<float>();
+  for (size_t i = 0; i < values.size(); ++i) {
+    values[i] = read_unaligned<float>(bias, static_cast<int64_t>(i) / taps);
+  }
+  return result;
+}
+
+// [N, C] times [C, M taps], an activation behind it, and the axes that the ConvTranspose makes. False where the bias is
+// no constant.
+bool make_product(Graph& graph, const Node& node, const Node* activation) {
+  constexpr int64_t kOpset = 13;
+  const bool has_bias = node.inputs.size() > 2 && node.inputs[2] != kNoValue;
+  const ConstantPtr bias = has_bias ? constant_of(graph, node.inputs[2]) : nullptr;
+  if (has_bias && !bias) return false;
+  const Tensor& weights = constant_of(graph, node.inputs[1])->tensor();
+  const Shape& shape = weights.shape();
+  const std::string name = graph.value(node.outputs[0]).name;
+  Node rows;
+  rows.op_type = "Flatten";
+  rows.opset = kOpset;
+  rows.inputs = {node.inputs[0]};
+  rows.outputs = {graph.add_value(name + " (rows)")};
+  Node product;
+  product.op_type = "Gemm";
+  product.opset = kOpset;
+  product.label = node.label;
+  product.origins = node.origins;
+  const Shape matrix = {shape[0], shape.elements(1, shape.rank())};
+  product.inputs = {rows.outputs[0], add_constant(graph, name + " (matrix)", weights.reshaped(matrix))};
+  if (has_bias) {
+    const int64_t taps = shape.elements(2, shape.rank());
+    product.inputs.push_back(add_constant(graph, name + " (bias)", repeated(bias->tensor(), taps)));
+  }
+  product.outputs = {graph.add_value(name + " (product)")};
+  ValueId result = product.outputs[0];
+  graph.add_node(std::move(rows));
+  graph.add_node(std::move(product));
+  if (activation) {
+    Node applied = *activation;
+    applied.op = nullptr;
+    applied.inputs[0] = result;
+    applied.outputs = {result = graph.add_value(name + " (activated)")};
+    graph.add_node(std::move(applied));
+  }
+  Tensor target(DType::int64, Shape{static_cast<int64_t>(shape.rank())});
+  for (size_t axis = 1; axis < shape.rank(); ++axis) target.mutable_values<int64_t>()[axis] = shape[axis];
+  target.mutable_values<int64_t>()[0] = 0;  // the batch
+  Node split;
+  split.op_type = "Reshape";
+  split.opset = kOpset;
+  split.inputs = {result, add_constant(graph, name + " (shape)", std::move(target))};
+  split.outputs = activation ? activation->outputs : node.outputs;
+  graph.add_node(std::move(split));
+  return true;
 }
 
 // [M, C, taps of the phase] of [C, M, taps].
@@ -141,12 +218,20 @@ int split_conv_transpose(Graph& graph, const PassContext& context) {
   int changes = 0;
   const std::vector<NodeId> order = graph.order();
   for (const NodeId id : order) {
-    Transposed t;
-    if (graph.node(id).removed || !can_split(graph, graph.node(id), context.channel_block) ||
-        !read(graph, graph.node(id), t)) {
+    const Node node = graph.node(id);
+    if (node.removed || !is_supported(graph, node)) continue;
+    FusedStep step;
+    const NodeId next = only_consumer(graph, consumers, node.outputs);
+    const bool has_activation = next != kNoNode && activation_step(graph, graph.node(next), step);
+    const Node activation = has_activation ? graph.node(next) : Node();
+    if (is_product(graph, node) && make_product(graph, node, has_activation ? &activation : nullptr)) {
+      graph.remove_node(id);
+      if (has_activation) graph.remove_node(next);
+      ++changes;
       continue;
     }
-    const Node node = graph.node(id);
+    Transposed t;
+    if (!fills_blocks(graph, node, context.channel_block) || !read(graph, node, t)) continue;
     graph.remove_node(id);
     ++changes;
     if (t.convolutions() == 1) {
@@ -160,16 +245,8 @@ int split_conv_transpose(Graph& graph, const PassContext& context) {
     joint.label = node.label;
     joint.origins = node.origins;
     joint.attributes = {{"strides", t.stride}};
-    joint.outputs = node.outputs;
-    FusedStep step;
-    const NodeId next = only_consumer(graph, consumers, node.outputs);
-    Node activation;
-    const bool has_activation = next != kNoNode && activation_step(graph, graph.node(next), step);
-    if (has_activation) {
-      activation = graph.node(next);
-      joint.outputs = activation.outputs;
-      graph.remove_node(next);
-    }
+    joint.outputs = has_activation ? activation.outputs : node.outputs;
+    if (has_activation) graph.remove_node(next);
     for (int64_t i = 0; i < t.convolutions(); ++i) {
       joint.inputs.push_back(add_phase(graph, node, has_activation ? &activation : nullptr, t, i, kNoValue));
     }

@@ -62,9 +62,8 @@ void add_strided(float* dst, const float* src, ptrdiff_t stride, size_t n) noexc
 
 void add_mask(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept {
   const VecF forbidden(-kInfinity);
-  combine(dst, src, stride, n, [&](const VecF& x, const VecF& y) ONNXRUN_INLINE_LAMBDA {
-    return select(y == forbidden, forbidden, x + y);
-  });
+  combine(dst, src, stride, n,
+          [&](const VecF& x, const VecF& y) ONNXRUN_INLINE_LAMBDA { return select(y == forbidden, forbidden, x + y); });
 }
 
 void max_blocks(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept {
