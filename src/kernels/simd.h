@@ -76,6 +76,14 @@ ONNXRUN_INLINE void store(T* dst, const Vec<T>& value) noexcept {
   value.store_unaligned(dst);
 }
 
+// As many floats as there are lanes of double.
+ONNXRUN_INLINE Vec<double> load_widened(const float* src) noexcept {
+  using Half = float __attribute__((vector_size(sizeof(float) * static_cast<size_t>(kLanes<double>))));
+  Half x;
+  __builtin_memcpy(&x, src, sizeof(x));
+  return Vec<double>(__builtin_convertvector(x, decltype(Vec<double>::data)));
+}
+
 // x * y + z in one rounding; two on SSE2, which has no fused instruction.
 template <class T>
 ONNXRUN_INLINE Vec<T> fma(const Vec<T>& x, const Vec<T>& y, const Vec<T>& z) noexcept {

@@ -10,6 +10,7 @@
 
 #include "base/dispatch_dtype.h"
 #include "graph/registry.h"
+#include "kernels/reduce/reduce.h"
 #include "kernels/row/row.h"
 #include "ops/support/axes_source.h"
 #include "ops/support/shape_rules.h"
@@ -36,6 +37,21 @@ double number(Sum<T> total) {
   return static_cast<double>(total);
 }
 
+// The kernels of a reduction of floats: row and columns.
+template <auto kFunctions>
+struct FloatKernels {
+  template <class Total>
+  static void add_row(Total& total, const float* src, int64_t n) {
+    (reduce_kernels().*kFunctions).row(total, src, static_cast<size_t>(n));
+  }
+  template <class Total>
+  static void add_columns(Total* totals, const float* src, ptrdiff_t row_step, int64_t rows, int64_t n) {
+    (reduce_kernels().*kFunctions).columns(totals, src, row_step, static_cast<size_t>(rows), static_cast<size_t>(n));
+  }
+};
+
+struct NoKernels {};
+
 template <class T>
 struct SumReduction {
   using Total = Sum<T>;
@@ -48,8 +64,9 @@ struct SumReduction {
       total += static_cast<double>(row_kernels().sum(src + i, static_cast<size_t>(std::min(kRun, n - i))));
     }
   }
-  static void add_columns(Total* totals, const float* src, int64_t n) requires std::is_same_v<T, float> {
-    row_kernels().add_widened(totals, src, static_cast<size_t>(n));
+  static void add_columns(Total* totals, const float* src, ptrdiff_t row_step, int64_t rows,
+                          int64_t n) requires std::is_same_v<T, float> {
+    FloatKernels<&ReduceKernels::sum>::add_columns(totals, src, row_step, rows, n);
   }
   template <class>
   static T finish(Total total, int64_t /*count*/) {
@@ -71,7 +88,7 @@ struct MeanReduction : SumReduction<T> {
 };
 
 template <class T>
-struct ProdReduction {
+struct ProdReduction : std::conditional_t<std::is_same_v<T, float>, FloatKernels<&ReduceKernels::product>, NoKernels> {
   using Total = Sum<T>;
   static Total start() { return 1; }
   static void add(Total& total, T value) { total *= widen(value); }
@@ -83,7 +100,7 @@ struct ProdReduction {
 };
 
 template <class T>
-struct L1Reduction {
+struct L1Reduction : std::conditional_t<std::is_same_v<T, float>, FloatKernels<&ReduceKernels::magnitudes>, NoKernels> {
   using Total = Sum<T>;
   static Total start() { return 0; }
   static void add(Total& total, T value) {
@@ -98,7 +115,8 @@ struct L1Reduction {
 };
 
 template <class T>
-struct SumSquareReduction {
+struct SumSquareReduction
+    : std::conditional_t<std::is_same_v<T, float>, FloatKernels<&ReduceKernels::squares>, NoKernels> {
   using Total = Sum<T>;
   static Total start() { return 0; }
   static void add(Total& total, T value) { total += widen(value) * widen(value); }
@@ -152,6 +170,20 @@ struct LogSumExpReduction {
       total.sum += other.sum * std::exp(other.largest - total.largest);
     }
   }
+  static void add_row(Total& total, const float* src, int64_t n) requires std::is_same_v<T, float> {
+    constexpr int64_t kRun = 512;
+    float exponentials[kRun];
+    for (int64_t i = 0; i < n; i += kRun) {
+      const auto count = static_cast<size_t>(std::min(kRun, n - i));
+      const float largest = row_kernels().max(src + i, count);
+      if (std::isfinite(largest)) {
+        const float sum = row_kernels().exp_sum(src + i, exponentials, count, largest);
+        merge(total, {static_cast<double>(largest), static_cast<double>(sum)});
+      } else {
+        for (size_t k = 0; k < count; ++k) add(total, src[i + static_cast<int64_t>(k)]);
+      }
+    }
+  }
   template <class>
   static T finish(const Total& total, int64_t /*count*/) {
     return log_as<T>(std::log(total.sum) + total.largest);
@@ -159,7 +191,7 @@ struct LogSumExpReduction {
 };
 
 template <class T>
-struct MaxReduction {
+struct MaxReduction : std::conditional_t<std::is_same_v<T, float>, FloatKernels<&ReduceKernels::max>, NoKernels> {
   using Total = std::conditional_t<std::is_integral_v<T>, T, std::conditional_t<sizeof(T) == 8, double, float>>;
   static Total start() {
     if constexpr (kIsInteger<T>) return std::numeric_limits<T>::min();
@@ -167,12 +199,6 @@ struct MaxReduction {
   }
   static void add(Total& total, T value) { merge(total, static_cast<Total>(value)); }
   static void merge(Total& total, Total other) { total = other > total || other != other ? other : total; }
-  static void add_row(Total& total, const float* src, int64_t n) requires std::is_same_v<T, float> {
-    merge(total, row_kernels().max(src, static_cast<size_t>(n)));
-  }
-  static void add_columns(Total* totals, const float* src, int64_t n) requires std::is_same_v<T, float> {
-    row_kernels().max_strided(totals, src, 1, static_cast<size_t>(n));
-  }
   template <class>
   static T finish(Total total, int64_t /*count*/) {
     return static_cast<T>(total);
@@ -180,7 +206,7 @@ struct MaxReduction {
 };
 
 template <class T>
-struct MinReduction {
+struct MinReduction : std::conditional_t<std::is_same_v<T, float>, FloatKernels<&ReduceKernels::min>, NoKernels> {
   using Total = typename MaxReduction<T>::Total;
   static Total start() {
     if constexpr (kIsInteger<T>) return std::numeric_limits<T>::max();

@@ -223,15 +223,5 @@ TEST_P(RowTest, AddsExponentialsOfColumns) {
   }
 }
 
-TEST_P(RowTest, AddsInDouble) {
-  for (size_t n = 0; n < 40; ++n) {
-    const auto src = row(n, 3);
-    std::vector<double> sums(n + 1, 1e9);
-    row_kernels().add_widened(sums.data(), src.data(), n);
-    for (size_t i = 0; i < n; ++i) EXPECT_EQ(sums[i], 1e9 + static_cast<double>(src[i]));
-    EXPECT_EQ(sums[n], 1e9);
-  }
-}
-
 }  // namespace
 }  // namespace onnxrun::testing

@@ -176,11 +176,6 @@ using D = Vec<double>;
 constexpr size_t kHalf = kLanes<double>;
 using FloatHalf = float __attribute__((vector_size(kHalf * sizeof(float))));
 
-ONNXRUN_INLINE D load_widened(const float* src) noexcept {
-  FloatHalf x;
-  __builtin_memcpy(&x, src, sizeof(x));
-  return D(__builtin_convertvector(x, decltype(D::data)));
-}
 ONNXRUN_INLINE void store_narrowed(float* dst, const D& x) noexcept {
   const auto narrow = __builtin_convertvector(x.data, FloatHalf);
   __builtin_memcpy(dst, &narrow, sizeof(narrow));

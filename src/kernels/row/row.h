@@ -15,8 +15,6 @@ struct RowKernels {
   // Largest and sum for vectors, as in channel-blocked maps: vector i of dst with vector i * stride of src, i < n.
   void (*max_blocks)(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept;
   void (*add_blocks)(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept;
-  // dst[i] += src[i], in double.
-  void (*add_widened)(double* dst, const float* src, size_t n) noexcept;
   // One vector: the sum of n of them; the largest, NaN if there is one, -inf for none.
   void (*sum_of_blocks)(const float* src, float* dst, size_t n) noexcept;
   void (*max_of_blocks)(const float* src, float* dst, size_t n) noexcept;

@@ -2,16 +2,18 @@
 
 #include <utility>
 
+#include "kernels/reduce/reduce.h"
 #include "kernels/simd.h"
 #include "kernels/vec_math.h"
 
 namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
+
+extern const ReduceKernels kReduceKernels;
+
 namespace {
 
 constexpr size_t kLane = kLanes<float>;
 constexpr float kInfinity = __builtin_inff();
-
-ONNXRUN_INLINE float larger(float a, float b) noexcept { return a > b || a != a ? a : b; }
 
 // Lane i of the result is src[i * kStride]; reads nothing behind the last one.
 template <int kStride>
@@ -76,10 +78,6 @@ void add_blocks(float* dst, const float* src, ptrdiff_t stride, size_t n) noexce
   for (; n != 0; --n, dst += kLane, src += stride * static_cast<ptrdiff_t>(kLane)) store(dst, load(dst) + load(src));
 }
 
-void add_widened(double* dst, const float* src, size_t n) noexcept {
-  for (size_t i = 0; i < n; ++i) dst[i] += static_cast<double>(src[i]);
-}
-
 void sum_of_blocks(const float* src, float* dst, size_t n) noexcept {
   VecF sums[4] = {VecF(0), VecF(0), VecF(0), VecF(0)};
   for (; n >= 4; n -= 4, src += 4 * kLane) {
@@ -142,15 +140,9 @@ float sum(const float* src, size_t n) noexcept {
 }
 
 float max(const float* src, size_t n) noexcept {
-  VecF largest(-kInfinity);
-  size_t i = 0;
-  for (; i + kLane <= n; i += kLane) largest = max_or_nan(load(src + i), largest);
-  alignas(64) float lanes[kLane];
-  largest.store_aligned(lanes);
-  float result = -kInfinity;
-  for (size_t k = 0; k < kLane; ++k) result = larger(result, lanes[k]);
-  for (; i < n; ++i) result = larger(result, src[i]);
-  return result;
+  float largest = -kInfinity;
+  kReduceKernels.max.row(largest, src, n);
+  return largest;
 }
 
 // The largest element but for NaN; -inf for none.
@@ -229,7 +221,6 @@ constexpr RowKernels kRowKernels = {max_strided,
                                     add_mask,
                                     max_blocks,
                                     add_blocks,
-                                    add_widened,
                                     sum_of_blocks,
                                     max_of_blocks,
                                     square_sum_of_blocks,

@@ -45,9 +45,7 @@ void reduce_short_rows(const ReduceLoops& loops, const ReduceKernel& kernel, con
   for (int64_t n; begin < end; begin += n) {
     n = std::min(kTotals, end - begin);
     kernel.start(totals.data, n);
-    for (int64_t i = 0; i < loops.count; ++i) {
-      kernel.add_columns(totals.data, src + (begin * loops.count + i) * element, loops.count, n);
-    }
+    kernel.add_columns(totals.data, src + begin * loops.count * element, 1, loops.count, loops.count, n);
     kernel.finish(totals.data, dst + begin * element, n, loops.count);
   }
 }
@@ -101,10 +99,11 @@ void plan_reduce(PlanContext& context, const ReduceLoops& loops, const ReduceKer
                     const std::byte* src = tile.input<std::byte>(0) + (kept[0] + first) * element;
                     Totals totals;
                     kernel.start(totals.data, n);
-                    const auto body = [&](const auto& offsets) {
-                      kernel.add_columns(totals.data, src + offsets[0] * element, 1, n);
-                    };
-                    loops.reduced.for_outer(0, loops.reduced.outer_count(0), body, 0);
+                    const ptrdiff_t row_step = loops.reduced.inner_strides()[0];
+                    const int64_t rows = loops.reduced.inner_extent();
+                    loops.reduced.for_outer(0, loops.reduced.outer_count(), [&](const auto& offsets) {
+                      kernel.add_columns(totals.data, src + offsets[0] * element, row_step, rows, 1, n);
+                    });
                     kernel.finish(totals.data, tile.output<std::byte>(0) + (kept[1] + first) * element, n, loops.count);
                   });
                 });

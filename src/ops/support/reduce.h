@@ -26,8 +26,9 @@ struct ReduceKernel {
   size_t total_bytes = 0;  // at most kMaxReduceTotal
   void (*start)(void* totals, int64_t n) = nullptr;
   void (*add_row)(void* total, const void* src, int64_t n) = nullptr;  // n elements to one total
-  // One element to each of n totals; these elements are `step` apart.
-  void (*add_columns)(void* totals, const void* src, ptrdiff_t step, int64_t n) = nullptr;
+  // An element of each of `rows` rows, row_step apart, to each of n totals; these elements are `step` apart.
+  void (*add_columns)(void* totals, const void* src, ptrdiff_t row_step, int64_t rows, ptrdiff_t step,
+                      int64_t n) = nullptr;
   void (*finish)(const void* totals, void* dst, int64_t n, int64_t count) = nullptr;
 };
 inline constexpr size_t kMaxReduceTotal = 16;
@@ -57,8 +58,8 @@ void reduce_row(void* data, const void* elements, int64_t n) {
 }
 
 // The kernel of a Reduction of elements T: Total start(), void add(Total&, T), void merge(Total&, Total), T
-// finish(Total, count), and void add_row(Total&, const T*, n) and add_columns(Total*, const T*, n) where it has faster
-// ones.
+// finish(Total, count), and void add_row(Total&, const T*, n) and add_columns(Total*, const T*, row_step, rows, n)
+// where it has faster ones.
 template <class Reduction, class T>
 ReduceKernel make_reduce_kernel() {
   using Total = typename Reduction::Total;
@@ -68,16 +69,19 @@ ReduceKernel make_reduce_kernel() {
   kernel.total_bytes = sizeof(Total);
   kernel.start = [](void* totals, int64_t n) { std::fill_n(static_cast<Total*>(totals), n, Reduction::start()); };
   kernel.add_row = reduce_row<Reduction, T>;
-  kernel.add_columns = [](void* data, const void* elements, ptrdiff_t step, int64_t n) {
+  kernel.add_columns = [](void* data, const void* elements, ptrdiff_t row_step, int64_t rows, ptrdiff_t step,
+                          int64_t n) {
     auto* totals = static_cast<Total*>(data);
     const auto* src = static_cast<const T*>(elements);
-    if constexpr (requires { Reduction::add_columns(totals, src, n); }) {
-      if (step == 1) return Reduction::add_columns(totals, src, n);
+    if constexpr (requires { Reduction::add_columns(totals, src, row_step, rows, n); }) {
+      if (step == 1) return Reduction::add_columns(totals, src, row_step, rows, n);
     }
-    if (step == 1) {
-      for (int64_t j = 0; j < n; ++j) Reduction::add(totals[j], src[j]);
-    } else {
-      for (int64_t j = 0; j < n; ++j) Reduction::add(totals[j], src[j * step]);
+    for (; rows > 0; --rows, src += row_step) {
+      if (step == 1) {
+        for (int64_t j = 0; j < n; ++j) Reduction::add(totals[j], src[j]);
+      } else {
+        for (int64_t j = 0; j < n; ++j) Reduction::add(totals[j], src[j * step]);
+      }
     }
   };
   kernel.finish = [](const void* totals, void* dst, int64_t n, int64_t count) {
