@@ -7,6 +7,7 @@
 
 #include "base/dispatch_dtype.h"
 #include "base/packed.h"
+#include "kernels/convert/convert.h"
 #include "kernels/half/half.h"
 #include "ops/support/convert_text.h"
 
@@ -80,30 +81,31 @@ To convert(const From& value) {
   }
 }
 
-using Row = void (*)(const void* src, void* dst, int64_t n);
+using Row = void (*)(const void* src, void* dst, size_t n);
 
 template <class From, class To>
-void convert_row(const void* src, void* dst, int64_t n) {
+void convert_row(const void* src, void* dst, size_t n) {
   const From* from = static_cast<const From*>(src);
   To* to = static_cast<To*>(dst);
   if constexpr (std::is_same_v<From, Half> && std::is_same_v<To, float>) {
-    half_kernels().widen(from, to, static_cast<size_t>(n));
+    half_kernels().widen(from, to, n);
   } else if constexpr (std::is_same_v<From, float> && std::is_same_v<To, Half>) {
-    half_kernels().narrow(from, to, static_cast<size_t>(n));
+    half_kernels().narrow(from, to, n);
   } else {
-    for (int64_t i = 0; i < n; ++i) to[i] = convert<From, To>(from[i]);
+    for (size_t i = 0; i < n; ++i) to[i] = convert<From, To>(from[i]);
   }
 }
 
 template <class From>
-void odd_float_row(const void* src, void* dst, int64_t n) {
+void odd_float_row(const void* src, void* dst, size_t n) {
   const From* from = static_cast<const From*>(src);
   float* to = static_cast<float*>(dst);
-  for (int64_t i = 0; i < n; ++i) to[i] = to_odd_float(from[i]);
+  for (size_t i = 0; i < n; ++i) to[i] = to_odd_float(from[i]);
 }
 
 Row find_row(DType from, DType to, bool to_odd) {
-  Row row = nullptr;
+  Row row = to_odd ? nullptr : convert_kernels().find(from, to);
+  if (row) return row;
   dispatch_dtype<NumberTypes, bool, std::string>(from, [&]<class From>() {
     if (to_odd) {
       row = odd_float_row<From>;
@@ -180,7 +182,7 @@ Convert make_convert(DType from, DType to, const ConvertOptions& options) {
       if (first != from) unpack(from, src, i, n, unpacked);
       const void* input = first != from ? unpacked : static_cast<const std::byte*>(src) + offset * width(from);
       void* output = last != to ? converted : static_cast<std::byte*>(dst) + offset * width(to);
-      row(input, output, n);
+      row(input, output, static_cast<size_t>(n));
       if (last != to) pack(to, converted, dst, i, n, options);
     }
   };
