@@ -4,7 +4,6 @@
 
 #include "base/dispatch_dtype.h"
 #include "graph/registry.h"
-#include "kernels/row/row.h"
 #include "ops/support/elementwise.h"
 #include "ops/support/pooling.h"
 
@@ -25,44 +24,42 @@ class AveragePool : public Operator {
     std::vector<float> sizes(counts.size());
     for (size_t i = 0; i < sizes.size(); ++i) sizes[i] = static_cast<float>(std::max<int64_t>(1, counts[i]));
     const double cost = static_cast<double>(shared->output_size()) * 3;
-    dispatch_dtype<FloatTypes>(context.input(0).dtype, [&]<class T>() {
+    if (context.input(0).dtype == DType::float32) {
+      return ops::plan_windows(context, shared, ops::WindowJoin::mean(*shared, count_padding_));
+    }
+    context.scratch(static_cast<size_t>(shared->input.back() + shared->output.back()) * sizeof(double));
+    dispatch_dtype<double, Half, BFloat16>(context.input(0).dtype, [&]<class T>() {
       context.range(x[0] * x[1], cost, [=](const TileContext& tile, int64_t begin, int64_t end) {
         const ops::Pooling& pooling = *shared;
         for (int64_t map = begin; map < end; ++map) {
           pool(pooling, sizes, tile.input<T>(0) + map * pooling.input_size(),
-               tile.output<T>(0) + map * pooling.output_size());
+               tile.output<T>(0) + map * pooling.output_size(), tile.scratch);
         }
       });
     });
   }
 
  private:
-  // Over the rows of a window first, whole rows at a time, then along the row.
+  // The sums of rows first, then along the row: [width] and [columns] in the scratch memory.
   template <class T>
-  static void pool(const ops::Pooling& pooling, const std::vector<float>& sizes, const T* src, T* dst) {
+  static void pool(const ops::Pooling& pooling, const std::vector<float>& sizes, const T* src, T* dst,
+                   std::byte* scratch) {
     using Sum = std::conditional_t<std::is_same_v<T, double>, double, float>;
-    const auto width = static_cast<size_t>(pooling.input.back());
-    const auto columns = static_cast<size_t>(pooling.output.back());
-    std::vector<Sum> row_sums(width), sums(columns);
+    const int64_t width = pooling.input.back();
+    const int64_t columns = pooling.output.back();
+    auto* row_sums = reinterpret_cast<Sum*>(scratch);
+    Sum* sums = row_sums + width;
     const float* size = sizes.data();
     for (int64_t row = 0; row < pooling.row_count(); ++row, dst += columns, size += columns) {
-      std::fill(row_sums.begin(), row_sums.end(), Sum(0));
-      for (const int64_t first : pooling.input_rows(row)) add(row_sums.data(), src + first, 1, width);
-      std::fill(sums.begin(), sums.end(), Sum(0));
-      for (const ops::Pooling::Tap& tap : pooling.columns) {
-        add(sums.data() + tap.begin, row_sums.data() + tap.offset, tap.stride,
-            static_cast<size_t>(tap.end - tap.begin));
+      std::fill_n(row_sums, width, Sum(0));
+      for (const int64_t first : pooling.input_rows(row)) {
+        for (int64_t i = 0; i < width; ++i) row_sums[i] += static_cast<Sum>(src[first + i]);
       }
-      for (size_t i = 0; i < columns; ++i) dst[i] = static_cast<T>(sums[i] / static_cast<Sum>(size[i]));
-    }
-  }
-
-  template <class Sum, class T>
-  static void add(Sum* sums, const T* src, int64_t stride, size_t count) {
-    if constexpr (std::is_same_v<T, float>) {
-      row_kernels().add_strided(sums, src, stride, count);
-    } else {
-      for (size_t i = 0; i < count; ++i) sums[i] += static_cast<Sum>(src[static_cast<int64_t>(i) * stride]);
+      std::fill_n(sums, columns, Sum(0));
+      for (const ops::Pooling::Tap& tap : pooling.columns) {
+        for (int64_t i = tap.begin; i < tap.end; ++i) sums[i] += row_sums[tap.offset + (i - tap.begin) * tap.stride];
+      }
+      for (int64_t i = 0; i < columns; ++i) dst[i] = static_cast<T>(sums[i] / static_cast<Sum>(size[i]));
     }
   }
 

@@ -1,8 +1,6 @@
 // onnxrun.BlockedMaxPool, BlockedAveragePool, BlockedGlobalMaxPool and BlockedGlobalAveragePool: the pools of ai.onnx
 // on channel-blocked maps.
 #include <algorithm>
-#include <functional>
-#include <limits>
 
 #include "graph/registry.h"
 #include "kernels/row/row.h"
@@ -26,12 +24,16 @@ class BlockedPool : public Operator {
   }
 
  protected:
-  // One map of vectors at a time.
-  using PoolMap = std::function<void(const ops::Pooling&, const float* src, float* dst)>;
-  void plan_maps(PlanContext& context, const std::shared_ptr<const ops::Pooling>& pooling, const PoolMap& pool) const {
-    const double cost = static_cast<double>(pooling->all_taps.size() * static_cast<size_t>(pooling->output.back())) * 2;
-    ops::plan_maps(context, cost, [=](const TileContext& /*tile*/, int64_t /*map*/, const float* src, float* dst) {
-      pool(*pooling, src, dst);
+  static void plan_windows(PlanContext& context, const std::shared_ptr<const ops::Pooling>& pooling,
+                           const ops::WindowJoin& join) {
+    const int64_t block = context.input(0).shape.back();
+    const size_t floats = pooling->window_buffer() * static_cast<size_t>(block);
+    const size_t buffer_at = context.scratch(floats * sizeof(float));
+    const double cost = static_cast<double>(pooling->all_taps.size() * static_cast<size_t>(pooling->output.back())) / 2;
+    ops::plan_maps(context, cost, [=](const TileContext& tile, int64_t /*map*/, const float* src, float* dst) {
+      auto* buffer = reinterpret_cast<float*>(tile.scratch + buffer_at);
+      std::fill_n(buffer, floats, join.none);
+      ops::join_windows(*pooling, join, join.blocks, src, dst, buffer);
     });
   }
 
@@ -48,16 +50,7 @@ class BlockedMaxPool : public BlockedPool {
   explicit BlockedMaxPool(AttributeReader& attributes) : BlockedPool(attributes) { attributes.ignore("storage_order"); }
 
   void plan(PlanContext& context) const override {
-    const int64_t block = context.input(0).shape.back();
-    plan_maps(context, make_pooling(context), [block](const ops::Pooling& pooling, const float* src, float* dst) {
-      std::fill_n(dst, pooling.output_size() * block, -std::numeric_limits<float>::infinity());
-      for (int64_t row = 0; row < pooling.row_count(); ++row, dst += pooling.output.back() * block) {
-        for (const ops::Pooling::Tap& tap : pooling.taps(row)) {
-          row_kernels().max_blocks(dst + tap.begin * block, src + tap.offset * block, tap.stride,
-                                   static_cast<size_t>(tap.end - tap.begin));
-        }
-      }
-    });
+    plan_windows(context, make_pooling(context), ops::WindowJoin::max());
   }
 };
 
@@ -67,24 +60,8 @@ class BlockedAveragePool : public BlockedPool {
       : BlockedPool(attributes), count_padding_(attributes.flag("count_include_pad", false)) {}
 
   void plan(PlanContext& context) const override {
-    const int64_t block = context.input(0).shape.back();
     const auto shared = make_pooling(context);
-    plan_maps(context, shared,
-              [block, sizes = shared->window_sizes(count_padding_)](const ops::Pooling& pooling, const float* src,
-                                                                    float* dst) {
-                std::fill_n(dst, pooling.output_size() * block, 0.0F);
-                for (int64_t row = 0; row < pooling.row_count(); ++row) {
-                  float* to = dst + row * pooling.output.back() * block;
-                  for (const ops::Pooling::Tap& tap : pooling.taps(row)) {
-                    row_kernels().add_blocks(to + tap.begin * block, src + tap.offset * block, tap.stride,
-                                             static_cast<size_t>(tap.end - tap.begin));
-                  }
-                }
-                for (int64_t i = 0; i < pooling.output_size(); ++i, dst += block) {
-                  const auto size = static_cast<float>(std::max<int64_t>(1, sizes[static_cast<size_t>(i)]));
-                  for (int64_t lane = 0; lane < block; ++lane) dst[lane] /= size;
-                }
-              });
+    plan_windows(context, shared, ops::WindowJoin::mean(*shared, count_padding_));
   }
 
  private:

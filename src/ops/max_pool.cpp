@@ -6,7 +6,6 @@
 
 #include "base/dispatch_dtype.h"
 #include "graph/registry.h"
-#include "kernels/row/row.h"
 #include "ops/support/pooling.h"
 
 namespace onnxrun {
@@ -39,6 +38,9 @@ class MaxPool : public Operator {
     const int64_t maps = x[0] * x[1];
     const double cost = static_cast<double>(shared->output_size()) * 3;
     const bool with_indices = context.wants(1);
+    if (context.input(0).dtype == DType::float32 && !with_indices) {
+      return ops::plan_windows(context, shared, ops::WindowJoin::max());
+    }
     dispatch_dtype<float, double, Half, BFloat16, int8_t, uint8_t>(context.input(0).dtype, [&]<class T>() {
       context.range(maps, cost, [=, this](const TileContext& tile, int64_t begin, int64_t end) {
         const ops::Pooling& pooling = *shared;
@@ -66,27 +68,6 @@ class MaxPool : public Operator {
           const T x = src[tap.offset + i * tap.stride];
           if (is_larger(x, out[tap.begin + i])) out[tap.begin + i] = x;
         }
-      }
-    }
-  }
-
-  // Over the rows of a window first, whole rows at a time, then along the row.
-  static void pool(const ops::Pooling& pooling, const float* src, float* dst) {
-    const RowKernels& kernels = row_kernels();
-    const auto width = static_cast<size_t>(pooling.input.back());
-    std::vector<float> largest(width);
-    std::fill_n(dst, pooling.output_size(), lowest<float>());
-    for (int64_t row = 0; row < pooling.row_count(); ++row, dst += pooling.output.back()) {
-      const auto rows = pooling.input_rows(row);
-      if (rows.empty()) continue;
-      const float* from = src + rows[0];
-      if (rows.size() > 1) {
-        std::copy_n(from, width, largest.data());
-        for (const int64_t next : rows.subspan(1)) kernels.max_strided(largest.data(), src + next, 1, width);
-        from = largest.data();
-      }
-      for (const ops::Pooling::Tap& tap : pooling.columns) {
-        kernels.max_strided(dst + tap.begin, from + tap.offset, tap.stride, static_cast<size_t>(tap.end - tap.begin));
       }
     }
   }

@@ -7,14 +7,10 @@ namespace onnxrun {
 // Loops over one row of floats of the selected instruction set. Sums run in chains of a fixed order, so that a
 // result depends on the row alone. Thread-safe.
 struct RowKernels {
-  // dst[i] = max(dst[i], src[i * stride]) and dst[i] += src[i * stride] for i < n; a NaN in src stays.
+  // dst[i] = max(dst[i], src[i * stride]) for i < n; a NaN in src stays.
   void (*max_strided)(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept;
-  void (*add_strided)(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept;
   // dst[i] += src[i * stride], and -inf where that is -inf, even if dst[i] is NaN or infinity.
   void (*add_mask)(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept;
-  // Largest and sum for vectors, as in channel-blocked maps: vector i of dst with vector i * stride of src, i < n.
-  void (*max_blocks)(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept;
-  void (*add_blocks)(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept;
   // One vector: the sum of n of them; the largest, NaN if there is one, -inf for none.
   void (*sum_of_blocks)(const float* src, float* dst, size_t n) noexcept;
   void (*max_of_blocks)(const float* src, float* dst, size_t n) noexcept;

@@ -58,24 +58,10 @@ void max_strided(float* dst, const float* src, ptrdiff_t stride, size_t n) noexc
   combine(dst, src, stride, n, [](const VecF& x, const VecF& y) ONNXRUN_INLINE_LAMBDA { return max_or_nan(y, x); });
 }
 
-void add_strided(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept {
-  combine(dst, src, stride, n, [](const VecF& x, const VecF& y) ONNXRUN_INLINE_LAMBDA { return x + y; });
-}
-
 void add_mask(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept {
   const VecF forbidden(-kInfinity);
   combine(dst, src, stride, n,
           [&](const VecF& x, const VecF& y) ONNXRUN_INLINE_LAMBDA { return select(y == forbidden, forbidden, x + y); });
-}
-
-void max_blocks(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept {
-  for (; n != 0; --n, dst += kLane, src += stride * static_cast<ptrdiff_t>(kLane)) {
-    store(dst, max_or_nan(load(src), load(dst)));
-  }
-}
-
-void add_blocks(float* dst, const float* src, ptrdiff_t stride, size_t n) noexcept {
-  for (; n != 0; --n, dst += kLane, src += stride * static_cast<ptrdiff_t>(kLane)) store(dst, load(dst) + load(src));
 }
 
 void sum_of_blocks(const float* src, float* dst, size_t n) noexcept {
@@ -217,10 +203,7 @@ void exp_sum_each(const float* src, float* dst, size_t n, const float* shift, fl
 
 extern const RowKernels kRowKernels;
 constexpr RowKernels kRowKernels = {max_strided,
-                                    add_strided,
                                     add_mask,
-                                    max_blocks,
-                                    add_blocks,
                                     sum_of_blocks,
                                     max_of_blocks,
                                     square_sum_of_blocks,

@@ -7,13 +7,19 @@ namespace {
 
 constexpr size_t kWidth = kLanes<float>;
 
+// A square that is not full, by way of one that is.
 void transpose_part(const float* src, ptrdiff_t src_step, size_t rows, size_t columns, float* dst,
                     ptrdiff_t dst_step) noexcept {
+  alignas(64) float from[kWidth * kWidth];
+  alignas(64) float to[kWidth * kWidth];
+  for (size_t r = 0; r < kWidth; ++r) {
+    const bool is_there = r < rows;
+    store(from + r * kWidth,
+          is_there ? load_partial(src + static_cast<ptrdiff_t>(r) * src_step, columns) : Vec<float>(0));
+  }
+  transpose_square(from, kWidth, to, kWidth);
   for (size_t c = 0; c < columns; ++c) {
-    for (size_t r = 0; r < rows; ++r) {
-      __builtin_memcpy(dst + static_cast<ptrdiff_t>(c) * dst_step + r, src + static_cast<ptrdiff_t>(r) * src_step + c,
-                       sizeof(float));
-    }
+    store_partial(dst + static_cast<ptrdiff_t>(c) * dst_step, load(to + c * kWidth), rows);
   }
 }
 

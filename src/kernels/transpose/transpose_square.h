@@ -30,6 +30,27 @@ ONNXRUN_INLINE void transpose_square(const float* src, ptrdiff_t src_step, float
     _mm256_storeu_ps(dst + 3 * dst_step, _mm256_castpd_ps(_mm256_unpackhi_pd(b, d)));
   }
 }
+#elif defined(ONNXRUN_SIMD_avx512)
+// The same with quarters, of rows i, i + 4, i + 8 and i + 12.
+ONNXRUN_INLINE void transpose_square(const float* src, ptrdiff_t src_step, float* dst, ptrdiff_t dst_step) noexcept {
+  ONNXRUN_UNROLL
+  for (ptrdiff_t quarter = 0; quarter < 4; ++quarter, src += 4, dst += 4 * dst_step) {
+    const auto rows = [&](ptrdiff_t i) ONNXRUN_INLINE_LAMBDA {
+      const auto row = [&](ptrdiff_t r) ONNXRUN_INLINE_LAMBDA { return _mm_loadu_ps(src + r * src_step); };
+      const __m512 one = _mm512_insertf32x4(_mm512_castps128_ps512(row(i)), row(i + 4), 1);
+      return _mm512_insertf32x4(_mm512_insertf32x4(one, row(i + 8), 2), row(i + 12), 3);
+    };
+    const __m512 r0 = rows(0), r1 = rows(1), r2 = rows(2), r3 = rows(3);
+    const __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(r0, r1));
+    const __m512d b = _mm512_castps_pd(_mm512_unpackhi_ps(r0, r1));
+    const __m512d c = _mm512_castps_pd(_mm512_unpacklo_ps(r2, r3));
+    const __m512d d = _mm512_castps_pd(_mm512_unpackhi_ps(r2, r3));
+    _mm512_storeu_ps(dst, _mm512_castpd_ps(_mm512_unpacklo_pd(a, c)));
+    _mm512_storeu_ps(dst + dst_step, _mm512_castpd_ps(_mm512_unpackhi_pd(a, c)));
+    _mm512_storeu_ps(dst + 2 * dst_step, _mm512_castpd_ps(_mm512_unpacklo_pd(b, d)));
+    _mm512_storeu_ps(dst + 3 * dst_step, _mm512_castpd_ps(_mm512_unpackhi_pd(b, d)));
+  }
+}
 #else
 // The elements of two vectors in turn, from the first half or from the second.
 template <size_t kFirst, size_t... kLane>

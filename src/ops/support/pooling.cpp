@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "kernels/channel_block.h"
+#include "kernels/transpose/transpose.h"
 #include "onnxrun/error.h"
 
 namespace onnxrun::ops {
@@ -79,6 +81,26 @@ std::span<const int64_t> Pooling::input_rows(int64_t row) const {
   return std::span(all_rows).subspan(row_begin[index], row_begin[index + 1] - row_begin[index]);
 }
 
+WindowRow Pooling::window_row(int64_t row, const float* src, float* dst) const {
+  const size_t last = output.size() - 1;
+  const auto size = [](int64_t extent) { return static_cast<size_t>(extent); };
+  WindowRow result;
+  result.src = src;
+  if (row < row_count()) {
+    const auto first = input_rows(row);
+    result.rows = first.data();
+    result.row_count = first.size();
+  }
+  result.width = size(input[last]);
+  result.before = size(window.pad_begin[last]);
+  result.stride = size(window.strides[last]);
+  result.dilation = size(window.dilations[last]);
+  result.taps = size(window.kernel[last]);
+  result.count = size(output[last]);
+  result.dst = dst;
+  return result;
+}
+
 std::vector<int64_t> Pooling::tap_counts(size_t axis, bool with_padding) const {
   std::vector<int64_t> counts;
   for (int64_t position = 0; position < output[axis]; ++position) {
@@ -124,6 +146,108 @@ std::shared_ptr<const Pooling> make_pooling(const WindowAttributes& attributes, 
 
 std::shared_ptr<const Pooling> make_pooling(const PlanContext& context, const WindowAttributes& attributes) {
   return make_pooling(attributes, spatial_extents(context.input(0).shape), spatial_extents(context.output(0).shape));
+}
+
+namespace {
+
+// Maps [N, C] in blocks of channels, which are turned into vectors and back in the second level cache.
+class BlockedWindows {
+ public:
+  BlockedWindows(PlanContext& context, std::shared_ptr<const Pooling> pooling, WindowJoin join)
+      : pooling_(std::move(pooling)),
+        join_(std::move(join)),
+        channels_(context.input(0).shape[1]),
+        block_(static_cast<int64_t>(channel_block())),
+        buffer_(static_cast<int64_t>(pooling_->window_buffer()) * block_) {
+    const int64_t floats = (pooling_->input_size() + pooling_->output_size()) * block_ + buffer_;
+    context.scratch(static_cast<size_t>(floats) * sizeof(float));
+  }
+
+  static bool pays(const Shape& x, const Pooling& pooling) {
+    constexpr size_t kBytes = size_t{1} << 20;
+    const size_t bytes = static_cast<size_t>(pooling.input_size()) * channel_block() * sizeof(float);
+    return x.rank() > 3 && x[1] >= static_cast<int64_t>(channel_block()) && bytes <= kBytes;
+  }
+
+  int64_t blocks() const { return (channels_ + block_ - 1) / block_; }
+
+  void run(const TileContext& tile, int64_t begin, int64_t end) const {
+    auto* buffer = reinterpret_cast<float*>(tile.scratch);
+    float* x = buffer + buffer_;
+    float* y = x + pooling_->input_size() * block_;
+    std::fill(buffer, x, join_.none);
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t first = i / blocks() * channels_ + i % blocks() * block_;
+      const int64_t count = std::min(block_, channels_ - i % blocks() * block_);
+      run_block(tile.input<float>(0) + first * pooling_->input_size(), static_cast<size_t>(count), buffer, x, y,
+                tile.output<float>(0) + first * pooling_->output_size());
+    }
+  }
+
+ private:
+  void run_block(const float* src, size_t channels, float* buffer, float* x, float* y, float* dst) const {
+    const auto inputs = static_cast<size_t>(pooling_->input_size());
+    const auto outputs = static_cast<size_t>(pooling_->output_size());
+    if (channels < static_cast<size_t>(block_)) std::fill(x, y, join_.none);  // idle lanes
+    transpose_f32()(src, static_cast<ptrdiff_t>(inputs), channels, inputs, x, block_);
+    join_windows(*pooling_, join_, join_.blocks, x, y, buffer);
+    transpose_f32()(y, block_, outputs, channels, dst, static_cast<ptrdiff_t>(outputs));
+  }
+
+  std::shared_ptr<const Pooling> pooling_;
+  WindowJoin join_;
+  int64_t channels_, block_;
+  int64_t buffer_;  // floats
+};
+
+}  // namespace
+
+WindowJoin WindowJoin::max() {
+  return {window_kernels().max, window_kernels().max_blocks, WindowKernels::kNoMax, {}, {}};
+}
+
+WindowJoin WindowJoin::mean(const Pooling& pooling, bool count_padding) {
+  WindowJoin join = {window_kernels().sum, window_kernels().sum_blocks, WindowKernels::kNoSum, {}, {}};
+  for (const int64_t count : pooling.window_sizes(count_padding)) {
+    join.divisors.push_back(static_cast<float>(std::max<int64_t>(1, count)));
+    join.reciprocals.push_back(1 / join.divisors.back());
+  }
+  return join;
+}
+
+void join_windows(const Pooling& pooling, const WindowJoin& join, WindowJoin::Kernel kernel, const float* src,
+                  float* dst, float* buffer) {
+  const int64_t columns = pooling.output.back();
+  const int64_t width = kernel == join.plain ? 1 : static_cast<int64_t>(channel_block());
+  for (int64_t row = 0; row < pooling.row_count(); ++row) {
+    WindowRow window = pooling.window_row(row, src, dst + row * columns * width);
+    if (!join.divisors.empty()) {
+      window.divisors = join.divisors.data() + row * columns;
+      window.reciprocals = join.reciprocals.data() + row * columns;
+    }
+    kernel(window, buffer);
+  }
+}
+
+void plan_windows(PlanContext& context, const std::shared_ptr<const Pooling>& pooling, const WindowJoin& join) {
+  const Shape& x = context.input(0).shape;
+  const double cost = static_cast<double>(pooling->output_size());
+  if (BlockedWindows::pays(x, *pooling)) {
+    const auto windows = std::make_shared<const BlockedWindows>(context, pooling, join);
+    context.range(x[0] * windows->blocks(), cost * static_cast<double>(channel_block()),
+                  [windows](const TileContext& tile, int64_t begin, int64_t end) { windows->run(tile, begin, end); });
+    return;
+  }
+  const size_t buffer = pooling->window_buffer();
+  context.scratch(buffer * sizeof(float));
+  context.range(x[0] * x[1], cost, [=](const TileContext& tile, int64_t begin, int64_t end) {
+    auto* memory = reinterpret_cast<float*>(tile.scratch);
+    std::fill_n(memory, buffer, join.none);
+    for (int64_t map = begin; map < end; ++map) {
+      join_windows(*pooling, join, join.plain, tile.input<float>(0) + map * pooling->input_size(),
+                   tile.output<float>(0) + map * pooling->output_size(), memory);
+    }
+  });
 }
 
 void infer_pool(InferContext& context, const WindowAttributes& attributes) {

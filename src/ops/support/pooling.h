@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "graph/operator.h"
+#include "kernels/window/window.h"
 #include "ops/support/window.h"
 
 namespace onnxrun::ops {
@@ -33,6 +34,10 @@ struct Pooling {
   std::span<const int64_t> input_rows(int64_t row) const;
   std::vector<Tap> columns;
 
+  // Output row `row` of a map for the kernels of windows, and how many elements of memory they need.
+  WindowRow window_row(int64_t row, const float* src, float* dst) const;
+  size_t window_buffer() const { return window_row(0, nullptr, nullptr).buffer_size(); }
+
   // The windows' sizes along one axis: taps inside the input or, with padding, inside the padded input.
   std::vector<int64_t> tap_counts(size_t axis, bool with_padding) const;
 
@@ -49,6 +54,24 @@ std::shared_ptr<const Pooling> make_pooling(const WindowAttributes& attributes, 
                                             std::vector<int64_t> output);
 // The pool of a node, given its attributes and types.
 std::shared_ptr<const Pooling> make_pooling(const PlanContext& context, const WindowAttributes& attributes);
+
+// The windows of float32 maps joined by one of WindowKernels' functions for floats or, several maps at once, by the one
+// for vectors. `none` is what no element gives.
+struct WindowJoin {
+  using Kernel = void (*)(const WindowRow& row, float* buffer) noexcept;
+  Kernel plain, blocks;
+  float none;
+  std::vector<float> divisors, reciprocals;  // of each output of a map, or empty
+
+  static WindowJoin max();
+  // Divided by what the windows count.
+  static WindowJoin mean(const Pooling& pooling, bool count_padding);
+};
+// Joins the windows of one map with `kernel`; it and dst hold floats or vectors.
+void join_windows(const Pooling& pooling, const WindowJoin& join, WindowJoin::Kernel kernel, const float* src,
+                  float* dst, float* buffer);
+// Plans output 0, of plain maps.
+void plan_windows(PlanContext& context, const std::shared_ptr<const Pooling>& pooling, const WindowJoin& join);
 
 // The shape rule of pools: the same for all outputs. [N, C] are kept.
 void infer_pool(InferContext& context, const WindowAttributes& attributes);
