@@ -202,18 +202,9 @@ void exp_sum_each(const float* src, float* dst, size_t n, const float* shift, fl
 }  // namespace
 
 extern const RowKernels kRowKernels;
-constexpr RowKernels kRowKernels = {max_strided,
-                                    add_mask,
-                                    sum_of_blocks,
-                                    max_of_blocks,
-                                    square_sum_of_blocks,
-                                    scale_shift,
-                                    scale_shift_each,
-                                    scale_shift_blocks,
-                                    sum,
-                                    max,
-                                    exp_sum,
-                                    softmax,
-                                    exp_sum_each};
+constexpr RowKernels kRowKernels = {
+    max_strided, add_mask,         sum_of_blocks,      max_of_blocks, square_sum_of_blocks,
+    scale_shift, scale_shift_each, scale_shift_blocks, sum,           max,
+    exp_sum,     softmax,          exp_sum_each};
 
 }  // namespace onnxrun::ONNXRUN_SIMD_NAMESPACE
