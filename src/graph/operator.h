@@ -105,15 +105,25 @@ class InferContext {
   std::vector<std::unique_ptr<Content>> demanded_;
 };
 
+// Lets the only tile of a phase divide a part of its work.
+class Division {
+ public:
+  virtual ~Division() = default;
+  // Calls body(i) for i < count, at the same time on several threads where `nanoseconds`, an estimate of all of it,
+  // tells that this pays.
+  virtual void run(int64_t count, double nanoseconds, FunctionRef<void(int64_t)> body) const = 0;
+};
+
 // What a tile function sees: pointers to the step's inputs, then outputs (null for absent ones).
 struct TileContext {
   void* const* operands = nullptr;
   size_t input_count = 0;
   int64_t tile = 0;
   int worker = 0;
-  std::byte* scratch = nullptr;  // this worker's, 64-byte aligned
-  std::byte* shared = nullptr;   // of all workers, from one phase to the next, 64-byte aligned
-  bool backwards = false;        // the tile before this one is the next: see PlanContext::alternate
+  std::byte* scratch = nullptr;        // this worker's, 64-byte aligned
+  std::byte* shared = nullptr;         // of all workers, from one phase to the next, 64-byte aligned
+  bool backwards = false;              // the tile before this one is the next: see PlanContext::alternate
+  const Division* division = nullptr;  // where the phase has one tile
 
   template <class T = void>
   const T* input(size_t i) const noexcept {

@@ -134,16 +134,33 @@ void run_tiles(const Program& program, int64_t count, double nanoseconds,
   }
 }
 
+class PhaseDivision : public Division {
+ public:
+  PhaseDivision(const Program& program, bool flush) : program_(program), flush_(flush) {}
+  void run(int64_t count, double nanoseconds, FunctionRef<void(int64_t)> body) const override {
+    auto flushed = [&](int64_t i, int /*worker*/) {
+      const FlushDenormals guard(flush_);
+      body(i);
+    };
+    run_tiles(program_, count, nanoseconds, flushed);
+  }
+
+ private:
+  const Program& program_;
+  bool flush_;
+};
+
 void run_phase(const Program& program, const Step& step, const Phase& phase, RunState& state, void* const* table) {
   const bool flush = step.plan.flush_denormals;
   std::byte* shared = state.arena.get() + step.scratch_offset;
   std::byte* scratch = shared + step.plan.shared_bytes;
   const size_t scratch_bytes = step.plan.scratch_bytes;
   const bool backwards = phase.alternates && state.backwards;
+  const PhaseDivision division(program, flush);
   auto body = [&](int64_t tile, int worker) {
     const FlushDenormals guard(flush);
     phase.run_tile({table, step.input_count, tile, worker, scratch + scratch_bytes * static_cast<size_t>(worker),
-                    shared, backwards});
+                    shared, backwards, phase.tile_count == 1 ? &division : nullptr});
   };
   run_tiles(program, phase.tile_count, phase.nanoseconds_per_tile * static_cast<double>(phase.tile_count), body,
             backwards);

@@ -13,6 +13,11 @@ namespace onnxrun::ops {
 namespace {
 
 constexpr int64_t kMaxRows = 16;  // entries of the batch that a tile steps together
+// With several threads so few, where the weights are few enough for each of them to read all.
+constexpr int64_t kSharedRows = 8, kLeastRows = 4;
+constexpr int64_t kFewWeights = int64_t{64} * 1024;
+constexpr double kNanosecondsPerWeight = 0.03, kNanosecondsPerMultiply = 0.008;
+constexpr double kLeastDivided = 3000;  // nanoseconds
 
 template <class C>
 class Planner {
@@ -33,7 +38,9 @@ class Planner {
     has_h_ = context.has_input(kInitialH);
     has_c_ = context.has_input(kInitialC);
     has_peepholes_ = context.has_input(kPeepholes);
-    block_ = ceil_div(std::max<int64_t>(1, batch_), std::max<int64_t>(1, ceil_div(batch_, kMaxRows)));
+    const bool shares = !context.options().one_thread && directions_ == 1 && width_ * hidden_ <= kFewWeights;
+    const int64_t rows = !shares ? kMaxRows : batch_ < 2 * kSharedRows ? kLeastRows : kSharedRows;
+    block_ = ceil_div(std::max<int64_t>(1, batch_), std::max<int64_t>(1, ceil_div(batch_, rows)));
   }
 
   void plan(PlanContext& context) {
@@ -236,7 +243,7 @@ class Planner {
     }
     const C* weights = (recurrent_ ? recurrent_ : shared(tile, r_at_)) + size(d) * r_size_;
     step.product = [&](size_t part, const C* src, C* dst, int64_t stride, bool accumulate) {
-      multiply_state(weights + r_offsets_[part], cell_.parts[part].count * hidden_, step.rows, src, dst, stride,
+      multiply_state(tile, weights + r_offsets_[part], cell_.parts[part].count * hidden_, step.rows, src, dst, stride,
                      accumulate);
     };
     for (int64_t i = 0; i < step.rows; ++i) {
@@ -283,8 +290,8 @@ class Planner {
     }
   }
 
-  void multiply_state(const C* packed, int64_t n, int64_t rows, const C* src, C* dst, int64_t stride,
-                      bool accumulate) const {
+  void multiply_state(const TileContext& tile, const C* packed, int64_t n, int64_t rows, const C* src, C* dst,
+                      int64_t stride, bool accumulate) const {
     static constexpr EpilogueStep kAccumulate = {EpilogueKind::add_residual};
     GemmArgsOf<C> args;
     args.m = size(rows);
@@ -301,7 +308,15 @@ class Planner {
       args.epilogue.steps = &kAccumulate;
       args.epilogue.step_count = 1;
     }
-    kernel_.run(args, 0, args.m, 0, kernel_.panel_count(args.n));
+    const double multiplies = static_cast<double>(n) * static_cast<double>(hidden_);
+    const double nanoseconds =
+        multiplies * std::max(kNanosecondsPerWeight, static_cast<double>(rows) * kNanosecondsPerMultiply);
+    if (!tile.division || nanoseconds < kLeastDivided) {
+      return kernel_.run(args, 0, args.m, 0, kernel_.panel_count(args.n));
+    }
+    const GemmTiling tiling = gemm_tiling(args.m, args.n, args.k, kernel_.mr, kernel_.nr);
+    auto run_part = [&](int64_t i) { run_gemm_tile(kernel_, args, tiling, size(i)); };
+    tile.division->run(static_cast<int64_t>(tiling.tile_count()), nanoseconds, run_part);
   }
 
   RecurrentAttributes attributes_;
