@@ -44,7 +44,7 @@ class Blocking {
 
  private:
   bool convert(NodeId id, const Node& node) {
-    if (can_block_conv(node)) return has_few_outputs(node) ? project_conv(id, node) : block_conv(id, node);
+    if (can_block_conv(node)) return is_projection(node) ? project_conv(id, node) : block_conv(id, node);
     if (is_one_of(node, kBroadcasting)) return block_broadcasting(id, node);
     if (node.inputs.empty() || !is_map(node.inputs[0]) || !only_first_output(node)) return false;
     const bool quantizes = node.domain == kDomain && node.op_type == "QuantizeDequantize";
@@ -92,7 +92,8 @@ class Blocking {
     const int64_t group_out = channels(node.outputs[0]) / group;
     if (group == 1) {
       const bool has_taps = weights->elements() > group_in * group_out;
-      return is_blocked(node.inputs[0]) || !has_few_outputs(node) || (group_in >= block_ && has_taps);
+      return is_blocked(node.inputs[0]) || !has_few_outputs(node) ||
+             (has_taps && (group_in >= block_ || is_dense(node)));
     }
     if (is_narrow(group_in, group_out)) return shape(node.inputs[0]).rank() <= 4 && 2 * group * group_in > block_;
     return group_out % block_ == 0 && (group_in % block_ == 0 || !is_blocked(node.inputs[0]));
@@ -116,7 +117,16 @@ class Blocking {
     return true;
   }
 
-  // So few that most lanes would be idle; they are made plain at once, by dot_tile_kernels.
+  // Without steps along its rows, whose outputs can be lanes.
+  static bool is_dense(const Node& conv) {
+    const auto* strides = integers_attribute(conv, "strides");
+    return !strides || strides->empty() || strides->back() == 1;
+  }
+
+  // Of input channels that fill lanes; the outputs are made plain at once, by dot_tile_kernels.
+  bool is_projection(const Node& conv) const { return has_few_outputs(conv) && channels(conv.inputs[0]) >= block_; }
+
+  // So few that most lanes would be idle.
   bool has_few_outputs(const Node& conv) const {
     constexpr int64_t kFew = 4;
     const int64_t outputs = channels(conv.outputs[0]);
