@@ -33,5 +33,21 @@ TEST_P(TransposeTest, TurnsRowsIntoColumns) {
   }
 }
 
+// Two columns side by side are taken apart by vectors.
+TEST_P(TransposeTest, SeparatesPairs) {
+  Random random;
+  for (size_t rows = 0; rows < 70; ++rows) {
+    const auto src = random.floats(2 * rows);
+    std::vector<float> dst(2 * rows + 3, kGuard);
+    transpose_f32()(src.data(), 2, rows, 2, dst.data(), static_cast<ptrdiff_t>(rows + 2));
+    for (size_t r = 0; r < rows; ++r) {
+      ASSERT_EQ(dst[r], src[2 * r]) << r << " of " << rows;
+      ASSERT_EQ(dst[rows + 2 + r], src[2 * r + 1]) << r << " of " << rows;
+    }
+    EXPECT_EQ(dst[rows], kGuard);
+    EXPECT_EQ(dst.back(), kGuard);
+  }
+}
+
 }  // namespace
 }  // namespace onnxrun::testing

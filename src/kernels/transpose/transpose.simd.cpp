@@ -7,9 +7,18 @@ namespace {
 
 constexpr size_t kWidth = kLanes<float>;
 
-// A square that is not full, by way of one that is.
+// A square that is not full: element by element where it is but few, else by way of one that is full.
 void transpose_part(const float* src, ptrdiff_t src_step, size_t rows, size_t columns, float* dst,
                     ptrdiff_t dst_step) noexcept {
+  if (rows * columns <= 4 * kWidth) {
+    for (size_t c = 0; c < columns; ++c) {
+      for (size_t r = 0; r < rows; ++r) {
+        __builtin_memcpy(dst + static_cast<ptrdiff_t>(c) * dst_step + r, src + static_cast<ptrdiff_t>(r) * src_step + c,
+                         sizeof(float));
+      }
+    }
+    return;
+  }
   alignas(64) float from[kWidth * kWidth];
   alignas(64) float to[kWidth * kWidth];
   for (size_t r = 0; r < kWidth; ++r) {
@@ -23,9 +32,20 @@ void transpose_part(const float* src, ptrdiff_t src_step, size_t rows, size_t co
   }
 }
 
+// Of pairs one behind the other, the first ones and the second ones; gives how many rows it has done.
+size_t separate_pairs(const float* src, size_t rows, float* dst, ptrdiff_t dst_step) noexcept {
+  size_t r = 0;
+  for (; r + kWidth < rows; r += kWidth, src += 2 * kWidth) {  // reads one behind them
+    store(dst + r, even_lanes(load(src), load(src + kWidth)));
+    store(dst + dst_step + r, even_lanes(load(src + 1), load(src + kWidth + 1)));
+  }
+  return r;
+}
+
 void transpose(const float* src, ptrdiff_t src_step, size_t rows, size_t columns, float* dst,
                ptrdiff_t dst_step) noexcept {
-  for (size_t r = 0; r < rows; r += kWidth) {
+  const size_t done = columns == 2 && src_step == 2 ? separate_pairs(src, rows, dst, dst_step) : 0;
+  for (size_t r = done; r < rows; r += kWidth) {
     const size_t height = rows - r < kWidth ? rows - r : kWidth;
     const float* from = src + static_cast<ptrdiff_t>(r) * src_step;
     for (size_t c = 0; c < columns; c += kWidth) {
