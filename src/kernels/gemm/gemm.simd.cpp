@@ -17,13 +17,16 @@ constexpr size_t kMaxStretchBytes = size_t{192} * 1024;
 #else
 constexpr size_t kMaxStretchBytes = size_t{24} * 1024;
 #endif
-// A few rows leave registers free: then a tile spans several panels, so that more loads are in flight.
+// A few rows leave registers free: then a tile spans several panels, so that more loads are in flight; two where the
+// matrix does not stay in the second level cache, for as many streams are read ahead.
 constexpr int kWideRows = 3;
-constexpr int kMaxWidePanels = 2;
+constexpr int kMaxWidePanels = 4, kFarPanels = 2;
+constexpr size_t kFarBytes = size_t{768} * 1024;
 
-constexpr int wide_panels(int rows) {
+constexpr int wide_panels(int rows, bool is_far) {
   const int panels = kTileAccumulators / (rows * kTileVectors);
-  return panels < kMaxWidePanels ? panels : kMaxWidePanels;
+  const int most = is_far ? kFarPanels : kMaxWidePanels;
+  return panels < most ? panels : most;
 }
 
 constexpr size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
@@ -125,13 +128,21 @@ TileFunction<T> narrow_tile(size_t rows, size_t vectors) noexcept {
   }
 }
 template <class T>
-TileFunction<T> wide_tile(size_t rows) noexcept {
-  static constexpr TileFunction<T> kFunctions[kWideRows] = {
-      TileKernel<T, 1, wide_panels(1) * kTileVectors, false>::run,
-      TileKernel<T, 2, wide_panels(2) * kTileVectors, false>::run,
-      TileKernel<T, 3, wide_panels(3) * kTileVectors, false>::run,
+TileFunction<T> wide_tile(size_t rows, bool is_far) noexcept {
+  static constexpr TileFunction<T> kFunctions[kWideRows][2] = {
+      {TileKernel<T, 1, wide_panels(1, false) * kTileVectors, false>::run,
+       TileKernel<T, 1, wide_panels(1, true) * kTileVectors, false>::run},
+      {TileKernel<T, 2, wide_panels(2, false) * kTileVectors, false>::run,
+       TileKernel<T, 2, wide_panels(2, true) * kTileVectors, false>::run},
+      {TileKernel<T, 3, wide_panels(3, false) * kTileVectors, false>::run,
+       TileKernel<T, 3, wide_panels(3, true) * kTileVectors, false>::run},
   };
-  return kFunctions[rows - 1];
+  return kFunctions[rows - 1][is_far ? 1 : 0];
+}
+
+template <class T>
+bool is_far(const GemmArgsOf<T>& args) noexcept {
+  return args.n * args.k * sizeof(T) > kFarBytes;
 }
 
 // Rows [m_begin, m_end) of `panels` neighbouring panels for k in [k_begin, k_end).
@@ -162,7 +173,8 @@ void run_panels(const GemmArgsOf<T>& args, Tile<T>& tile, size_t m_begin, size_t
         args.a + static_cast<ptrdiff_t>(row) * args.a_row_stride + static_cast<ptrdiff_t>(k_begin) * args.a_col_stride;
     tile.c = args.c + static_cast<ptrdiff_t>(row) * args.c_row_stride + column;
     tile.residual = advance(args.epilogue.residual, static_cast<ptrdiff_t>(row) * tile.residual_row_stride + column);
-    const auto run = panels > 1 ? wide_tile<T>(rows) : narrow_tile<T>(rows, ceil_div(tile.columns, kLanes<T>));
+    const auto run =
+        panels > 1 ? wide_tile<T>(rows, is_far(args)) : narrow_tile<T>(rows, ceil_div(tile.columns, kLanes<T>));
     run(tile);
     tile.prefetch += step * tile.k;
   }
@@ -181,7 +193,7 @@ void run(const GemmArgsOf<T>& args, size_t m_begin, size_t m_end, size_t panel_b
   tile.epilogue = register_epilogue<T>(args.epilogue.steps, args.epilogue.step_count);
 
   const size_t rows = m_end - m_begin;
-  const size_t wide = rows <= kWideRows ? static_cast<size_t>(wide_panels(static_cast<int>(rows))) : 1;
+  const size_t wide = rows <= kWideRows ? static_cast<size_t>(wide_panels(static_cast<int>(rows), is_far(args))) : 1;
   const size_t stretches = rows <= kTileRows ? 1 : ceil_div(args.k * kColumns * sizeof(T), kMaxStretchBytes);
   const size_t stretch = stretches > 1 ? ceil_div(args.k, stretches) : args.k;
   size_t k_begin = 0;
