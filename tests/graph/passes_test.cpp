@@ -217,6 +217,29 @@ TEST(Passes, FewOutputsAreMadePlain) {
   EXPECT_EQ(names, (std::vector<std::string>{"onnxrun.BlockedConv", "onnxrun.BlockedConv"}));
 }
 
+// Of few input channels, neighbouring outputs of a row are lanes, so that few channels make a blocked map; the steps of
+// a stride leave no such neighbours.
+TEST(Passes, FewChannelsOfFewAreBlocked) {
+  for (const int64_t channels : {1, 2, 3, 4, 6, 8}) {
+    for (const int64_t stride : {1, 2}) {
+      ModelBuilder builder;
+      builder.main.input("x", DType::float32, {"2", "3", "30", "35"})
+          .constant("w1", random_floats({channels, 3, 5, 5}, 1))
+          .constant("b1", random_floats({channels}, 2))
+          .constant("w2", random_floats({20, channels, 1, 1}, 3));
+      builder.main.node("Conv", {"x", "w1", "b1"}, {"a"}, {{"strides", std::vector<int64_t>{stride, stride}}})
+          .node("Relu", {"a"}, {"r"})
+          .node("MaxPool", {"r"}, {"p"}, {{"kernel_shape", std::vector<int64_t>{2, 2}}})
+          .node("Conv", {"p", "w2"}, {"y"})
+          .output("y");
+      expect_same_results(builder, {random_floats({2, 3, 30, 35}, 5)});
+      if (channels > 4 || stride > 1) continue;
+      const auto names = operators_of(checked_session(builder));
+      EXPECT_EQ(count(names, "onnxrun.BlockedMaxPool"), 1) << channels << ::testing::PrintToString(names);
+    }
+  }
+}
+
 // A mean or a maximum over all of a map is a global pool; over less of it, it is not.
 TEST(Passes, SpatialReductionsReadBlockedMaps) {
   const auto names_with = [](const char* op, const std::vector<int64_t>& axes, int64_t keepdims) {

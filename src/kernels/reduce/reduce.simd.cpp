@@ -100,8 +100,7 @@ void row(typename Op::Total& total, const float* src, size_t n) noexcept {
   size_t i = 0;
   if (n >= kWidth) {
     Vec<T> chains[kChains];
-    ONNXRUN_UNROLL
-    for (size_t k = 0; k < kChains; ++k) chains[k] = Vec<T>(Op::kStart);
+    for (Vec<T>& chain : chains) chain = Vec<T>(Op::kStart);
     for (; i + kChains * kWidth <= n; i += kChains * kWidth) {
       ONNXRUN_UNROLL
       for (size_t k = 0; k < kChains; ++k) chains[k] = Op::add(chains[k], load_as(src + i + k * kWidth, T{}));
