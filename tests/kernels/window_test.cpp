@@ -16,8 +16,8 @@ constexpr float kGuard = 77;
 class WindowTest : public IsaTest {
  protected:
   // A row of windows over random maps, with or without NaN, of `lanes` floats for each element.
-  void check(size_t lanes, size_t width, size_t before, size_t stride, size_t dilation, size_t taps, size_t count,
-             size_t row_count) {
+  void check(size_t lanes, size_t width, size_t before, size_t skipped, size_t stride, size_t dilation, size_t taps,
+             size_t count, size_t row_count) {
     std::vector<float> src = random_.floats(width * 4 * lanes);
     for (float& x : src) {
       if (random_.chance(0.02)) x = std::numeric_limits<float>::quiet_NaN();
@@ -37,6 +37,7 @@ class WindowTest : public IsaTest {
       row.row_count = row_count;
       row.width = width;
       row.before = before;
+      row.skipped = skipped;
       row.stride = stride;
       row.dilation = dilation;
       row.taps = taps;
@@ -56,7 +57,7 @@ class WindowTest : public IsaTest {
         for (size_t lane = 0; lane < lanes; ++lane) {
           double want = static_cast<double>(none), magnitudes = 0;
           for (size_t tap = 0; tap < taps; ++tap) {
-            const size_t column = i * stride + tap * dilation - before;  // wraps around before the row
+            const size_t column = i * stride + tap * dilation + skipped - before;  // wraps around before the row
             for (size_t r = 0; column < width && r < row_count; ++r) {
               const double x = src[(static_cast<size_t>(all_rows[r]) + column) * lanes + lane];
               want = is_sum ? want + x : std::isnan(x) || std::isnan(want) ? std::nan("") : std::max(want, x);
@@ -86,7 +87,9 @@ TEST_P(WindowTest, RandomRows) {
     const size_t lanes = round % 2 == 0 ? 1 : channel_block();
     const size_t taps = random_.integer(1, 5), dilation = random_.integer(1, 3), stride = random_.integer(1, 4);
     const size_t before = random_.integer(0, taps);
-    check(lanes, random_.integer(1, 60), before, stride, dilation, taps, random_.integer(1, 50), random_.integer(0, 4));
+    const size_t skipped = before == 0 ? random_.integer(0, 3) : 0;
+    check(lanes, random_.integer(1, 60), before, skipped, stride, dilation, taps, random_.integer(1, 50),
+          random_.integer(0, 4));
     if (HasFailure()) FAIL() << "seed " << random_.seed();
   }
 }

@@ -6,14 +6,14 @@
 namespace onnxrun {
 
 // A row of the outputs of a pool over maps: output i joins row_count rows of the input in each of its columns
-// i * stride + t * dilation - before, t < taps; columns outside the input join nothing. Elements are floats or, of
-// channel-blocked maps, vectors; rows, width and so on count elements.
+// i * stride + t * dilation - before + skipped, t < taps; columns outside the input join nothing. Elements are floats
+// or, of channel-blocked maps, vectors; rows, width and so on count elements.
 struct WindowRow {
   const float* src = nullptr;
   const int64_t* rows = nullptr;  // where the rows begin in src
   size_t row_count = 0;
-  size_t width = 0;  // of a row
-  size_t before = 0;
+  size_t width = 0;                // of a row
+  size_t before = 0, skipped = 0;  // one of them is 0
   size_t stride = 1, dilation = 1, taps = 1;
   size_t count = 0;  // outputs
   // Of each output, what a sum is divided by, and one by that; nullptr: it is not divided.
@@ -24,7 +24,7 @@ struct WindowRow {
   // Elements of memory that the kernels need beside.
   size_t buffer_size() const {
     constexpr size_t kSlack = 48;  // behind the last column that an output reads: three of the widest vectors
-    const size_t reach = count == 0 ? 0 : (count - 1) * stride + (taps - 1) * dilation + 1;
+    const size_t reach = count == 0 ? 0 : skipped + (count - 1) * stride + (taps - 1) * dilation + 1;
     return (before + width > reach ? before + width : reach) + kSlack;
   }
 };

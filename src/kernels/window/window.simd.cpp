@@ -77,10 +77,11 @@ ONNXRUN_INLINE void join_columns(const WindowRow& row, const float* from) noexce
 template <class Op>
 void window(const WindowRow& row, float* buffer) noexcept {
   join_rows<Op>(row, buffer + row.before);
-  if (row.stride == 1) return join_columns<Op, 1>(row, buffer);
-  if (row.stride == 2) return join_columns<Op, 2>(row, buffer);
+  const float* from = buffer + row.skipped;
+  if (row.stride == 1) return join_columns<Op, 1>(row, from);
+  if (row.stride == 2) return join_columns<Op, 2>(row, from);
   for (size_t i = 0; i < row.count; ++i) {
-    const float* src = buffer + i * row.stride;
+    const float* src = from + i * row.stride;
     float x = src[0];
     for (size_t tap = 1; tap < row.taps; ++tap) x = Op::join(x, src[tap * row.dilation]);
     row.dst[i] = row.divisors ? x / row.divisors[i] : x;
@@ -98,7 +99,7 @@ void window_blocks(const WindowRow& row, float* buffer) noexcept {
     store(joined + i * kLane, x);
   }
   for (size_t i = 0; i < row.count; ++i) {
-    const float* src = buffer + i * row.stride * kLane;
+    const float* src = buffer + (row.skipped + i * row.stride) * kLane;
     VecF x = load(src);
     for (size_t tap = 1; tap < row.taps; ++tap) x = Op::join(x, load(src + tap * row.dilation * kLane));
     if (row.divisors) x = quotient(x, VecF(row.divisors[i]), VecF(row.reciprocals[i]));

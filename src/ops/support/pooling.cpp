@@ -10,7 +10,7 @@
 namespace onnxrun::ops {
 namespace {
 
-int64_t product(const std::vector<int64_t>& extents) {
+int64_t product(std::span<const int64_t> extents) {
   return std::accumulate(extents.begin(), extents.end(), int64_t{1}, std::multiplies<>());
 }
 
@@ -68,7 +68,7 @@ void add_taps(Pooling& pooling, int64_t row) {
 
 int64_t Pooling::input_size() const { return product(input); }
 int64_t Pooling::output_size() const { return product(output); }
-int64_t Pooling::row_count() const { return product({output.begin(), output.end() - 1}); }
+int64_t Pooling::row_count() const { return product(std::span(output).first(output.size() - 1)); }
 
 std::span<const Pooling::Tap> Pooling::taps(int64_t row) const {
   const auto index = static_cast<size_t>(row);
@@ -92,7 +92,8 @@ WindowRow Pooling::window_row(int64_t row, const float* src, float* dst) const {
     result.row_count = first.size();
   }
   result.width = size(input[last]);
-  result.before = size(window.pad_begin[last]);
+  result.before = size(std::max<int64_t>(0, window.pad_begin[last]));
+  result.skipped = size(std::max<int64_t>(0, -window.pad_begin[last]));
   result.stride = size(window.strides[last]);
   result.dilation = size(window.dilations[last]);
   result.taps = size(window.kernel[last]);
