@@ -109,9 +109,10 @@ class InferContext {
 class Division {
  public:
   virtual ~Division() = default;
-  // Calls body(i) for i < count, at the same time on several threads where `nanoseconds`, an estimate of all of it,
-  // tells that this pays.
-  virtual void run(int64_t count, double nanoseconds, FunctionRef<void(int64_t)> body) const = 0;
+  // Whether there are threads for it, and work of so many nanoseconds, an estimate, is enough for several.
+  virtual bool pays(double nanoseconds) const = 0;
+  // Calls body(i) for i < count, at the same time on several threads.
+  virtual void run(int64_t count, FunctionRef<void(int64_t)> body) const = 0;
 };
 
 // What a tile function sees: pointers to the step's inputs, then outputs (null for absent ones).

@@ -20,16 +20,12 @@ class AveragePool : public Operator {
   void plan(PlanContext& context) const override {
     const auto shared = ops::make_pooling(context, window_);
     const Shape& x = context.input(0).shape;
-    const std::vector<int64_t> counts = shared->window_sizes(count_padding_);
-    std::vector<float> sizes(counts.size());
-    for (size_t i = 0; i < sizes.size(); ++i) sizes[i] = static_cast<float>(std::max<int64_t>(1, counts[i]));
+    const ops::WindowJoin mean = ops::WindowJoin::mean(*shared, count_padding_);
+    if (context.input(0).dtype == DType::float32) return ops::plan_windows(context, shared, mean);
     const double cost = static_cast<double>(shared->output_size()) * 3;
-    if (context.input(0).dtype == DType::float32) {
-      return ops::plan_windows(context, shared, ops::WindowJoin::mean(*shared, count_padding_));
-    }
     context.scratch(static_cast<size_t>(shared->input.back() + shared->output.back()) * sizeof(double));
     dispatch_dtype<double, Half, BFloat16>(context.input(0).dtype, [&]<class T>() {
-      context.range(x[0] * x[1], cost, [=](const TileContext& tile, int64_t begin, int64_t end) {
+      context.range(x[0] * x[1], cost, [=, sizes = mean.divisors](const TileContext& tile, int64_t begin, int64_t end) {
         const ops::Pooling& pooling = *shared;
         for (int64_t map = begin; map < end; ++map) {
           pool(pooling, sizes, tile.input<T>(0) + map * pooling.input_size(),

@@ -137,12 +137,15 @@ void run_tiles(const Program& program, int64_t count, double nanoseconds,
 class PhaseDivision : public Division {
  public:
   PhaseDivision(const Program& program, bool flush) : program_(program), flush_(flush) {}
-  void run(int64_t count, double nanoseconds, FunctionRef<void(int64_t)> body) const override {
+  bool pays(double nanoseconds) const override {
+    return program_.environment().pool.size() > 1 && nanoseconds >= kMinParallelNanoseconds;
+  }
+  void run(int64_t count, FunctionRef<void(int64_t)> body) const override {
     auto flushed = [&](int64_t i, int /*worker*/) {
       const FlushDenormals guard(flush_);
       body(i);
     };
-    run_tiles(program_, count, nanoseconds, flushed);
+    program_.environment().pool.parallel_for(count, flushed);
   }
 
  private:

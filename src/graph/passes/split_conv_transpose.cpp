@@ -218,8 +218,8 @@ int split_conv_transpose(Graph& graph, const PassContext& context) {
   int changes = 0;
   const std::vector<NodeId> order = graph.order();
   for (const NodeId id : order) {
+    if (graph.node(id).removed || !is_supported(graph, graph.node(id))) continue;
     const Node node = graph.node(id);
-    if (node.removed || !is_supported(graph, node)) continue;
     FusedStep step;
     const NodeId next = only_consumer(graph, consumers, node.outputs);
     const bool has_activation = next != kNoNode && activation_step(graph, graph.node(next), step);

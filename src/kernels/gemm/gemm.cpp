@@ -37,7 +37,7 @@ GemmTiling gemm_tiling(size_t m, size_t n, size_t k, int mr, int nr, bool one_th
                             static_cast<double>(std::max<size_t>(k, 1));
   const size_t wanted = wanted_tiles(operations, one_thread);
   const size_t panel_tiles = std::clamp<size_t>(ceil_div(wanted, tiling.m_tiles), 1, panels);
-  // A few rows take two panels at a time.
+  // A few rows take two panels or more at a time.
   const size_t unit = m > 3 || panels < 4 ? 1 : 2;
   tiling.panel_tile = even_part(panels, ceil_div(panels, panel_tiles), unit);
   tiling.panel_tiles = ceil_div(panels, tiling.panel_tile);

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
-#include "kernels/channel_block.h"
-#include "kernels/transpose/transpose.h"
+#include "base/checked.h"
+#include "kernels/conv/blocked_conv.h"
 #include "onnxrun/error.h"
 
 namespace onnxrun::ops {
@@ -170,7 +170,7 @@ class BlockedWindows {
     return x.rank() > 3 && x[1] >= static_cast<int64_t>(channel_block()) && bytes <= kBytes;
   }
 
-  int64_t blocks() const { return (channels_ + block_ - 1) / block_; }
+  int64_t blocks() const { return ceil_div(channels_, block_); }
 
   void run(const TileContext& tile, int64_t begin, int64_t end) const {
     auto* buffer = reinterpret_cast<float*>(tile.scratch);
@@ -189,10 +189,9 @@ class BlockedWindows {
   void run_block(const float* src, size_t channels, float* buffer, float* x, float* y, float* dst) const {
     const auto inputs = static_cast<size_t>(pooling_->input_size());
     const auto outputs = static_cast<size_t>(pooling_->output_size());
-    if (channels < static_cast<size_t>(block_)) std::fill(x, y, join_.none);  // idle lanes
-    transpose_f32()(src, static_cast<ptrdiff_t>(inputs), channels, inputs, x, block_);
+    block_channels(src, x, channels, inputs, 0, 1);
     join_windows(*pooling_, join_, join_.blocks, x, y, buffer);
-    transpose_f32()(y, block_, outputs, channels, dst, static_cast<ptrdiff_t>(outputs));
+    unblock_channels(y, dst, channels, outputs, 0, 1);
   }
 
   std::shared_ptr<const Pooling> pooling_;

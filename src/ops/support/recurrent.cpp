@@ -17,7 +17,6 @@ constexpr int64_t kMaxRows = 16;  // entries of the batch that a tile steps toge
 constexpr int64_t kSharedRows = 8, kLeastRows = 4;
 constexpr int64_t kFewWeights = int64_t{64} * 1024;
 constexpr double kNanosecondsPerWeight = 0.03, kNanosecondsPerMultiply = 0.008;
-constexpr double kLeastDivided = 3000;  // nanoseconds
 
 template <class C>
 class Planner {
@@ -311,12 +310,12 @@ class Planner {
     const double multiplies = static_cast<double>(n) * static_cast<double>(hidden_);
     const double nanoseconds =
         multiplies * std::max(kNanosecondsPerWeight, static_cast<double>(rows) * kNanosecondsPerMultiply);
-    if (!tile.division || nanoseconds < kLeastDivided) {
+    if (!tile.division || !tile.division->pays(nanoseconds)) {
       return kernel_.run(args, 0, args.m, 0, kernel_.panel_count(args.n));
     }
     const GemmTiling tiling = gemm_tiling(args.m, args.n, args.k, kernel_.mr, kernel_.nr);
     auto run_part = [&](int64_t i) { run_gemm_tile(kernel_, args, tiling, size(i)); };
-    tile.division->run(static_cast<int64_t>(tiling.tile_count()), nanoseconds, run_part);
+    tile.division->run(static_cast<int64_t>(tiling.tile_count()), run_part);
   }
 
   RecurrentAttributes attributes_;
