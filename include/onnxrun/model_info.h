@@ -42,7 +42,7 @@ struct OpsetImport {
 enum class Precision : uint8_t {
   standard,  // float32 quality: fast algorithms whose error against float64 is bounded and tested
   strict,    // each dot product is one chain of fused multiply-adds in ascending order; every operator rounds its
-             // 16-bit floats
+             // 16-bit floats; quantized models compute with the floats that they describe
 };
 
 struct PassReport {

@@ -9,4 +9,7 @@ namespace onnxrun {
 // is not read. Thread-safe.
 size_t channel_block();
 
+// Whether the selected instruction set has convolutions of bytes in such blocks: see ByteTileKernels. Thread-safe.
+bool has_byte_convolutions();
+
 }  // namespace onnxrun

@@ -1,18 +1,28 @@
-// onnxrun.BlockChannels and onnxrun.UnblockChannels: [N, C, spatial] to channel-blocked maps and back. Where there is
-// one position and no padding, both are the same bytes.
+// onnxrun.BlockChannels and onnxrun.UnblockChannels: [N, C, spatial] to channel-blocked maps and back, of float32 or
+// uint8. Where there is one position and no padding, both are the same bytes.
 #include "graph/registry.h"
 #include "kernels/conv/blocked_conv.h"
+#include "kernels/conv/byte_blocks.h"
 #include "ops/support/channel_blocks.h"
 
 namespace onnxrun {
 namespace {
 
-void plan_copy(PlanContext& context, const Shape& plain, const Shape& blocked,
-               void (*copy)(const float*, float*, size_t, size_t, size_t, size_t) noexcept) {
+using CopyFloats = void (*)(const float*, float*, size_t, size_t, size_t, size_t) noexcept;
+using CopyBytes = void (*)(const uint8_t*, uint8_t*, size_t, size_t, size_t, size_t, size_t) noexcept;
+
+void plan_copy(PlanContext& context, const Shape& plain, const Shape& blocked, CopyFloats copy, CopyBytes copy_bytes) {
   const auto channels = static_cast<size_t>(plain[1]);
   const auto positions = static_cast<size_t>(plain.elements(2, plain.rank()));
   if (positions == 1 && plain.elements() == blocked.elements()) return context.view(0, 0);
   const double cost = static_cast<double>(positions) * static_cast<double>(blocked.back()) * 0.3;
+  if (context.input(0).dtype == DType::uint8) {
+    const auto block = static_cast<size_t>(blocked.back());
+    return context.range(blocked[0] * blocked[1], cost, [=](const TileContext& tile, int64_t begin, int64_t end) {
+      copy_bytes(tile.input<uint8_t>(0), tile.output<uint8_t>(0), channels, positions, block,
+                 static_cast<size_t>(begin), static_cast<size_t>(end));
+    });
+  }
   context.range(blocked[0] * blocked[1], cost, [=](const TileContext& tile, int64_t begin, int64_t end) {
     copy(tile.input<float>(0), tile.output<float>(0), channels, positions, static_cast<size_t>(begin),
          static_cast<size_t>(end));
@@ -28,7 +38,7 @@ class BlockChannels : public Operator {
   }
 
   void plan(PlanContext& context) const override {
-    plan_copy(context, context.input(0).shape, context.output(0).shape, block_channels);
+    plan_copy(context, context.input(0).shape, context.output(0).shape, block_channels, block_bytes);
   }
 
  private:
@@ -44,7 +54,7 @@ class UnblockChannels : public Operator {
   }
 
   void plan(PlanContext& context) const override {
-    plan_copy(context, context.output(0).shape, context.input(0).shape, unblock_channels);
+    plan_copy(context, context.output(0).shape, context.input(0).shape, unblock_channels, unblock_bytes);
   }
 
  private:
@@ -54,8 +64,9 @@ class UnblockChannels : public Operator {
 }  // namespace
 
 void register_block_channels(OpRegistry& registry) {
-  ops::add_blocked<BlockChannels>(registry, "BlockChannels");
-  ops::add_blocked<UnblockChannels>(registry, "UnblockChannels");
+  const DTypeSet types = {DType::float32, DType::uint8};
+  ops::add_blocked<BlockChannels>(registry, "BlockChannels", "X:T -> Y:T", types);
+  ops::add_blocked<UnblockChannels>(registry, "UnblockChannels", "X:T -> Y:T", types);
 }
 
 }  // namespace onnxrun

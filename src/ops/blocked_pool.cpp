@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "graph/registry.h"
+#include "kernels/conv/byte_blocks.h"
 #include "kernels/row/row.h"
 #include "ops/support/channel_blocks.h"
 #include "ops/support/pooling.h"
@@ -50,7 +51,28 @@ class BlockedMaxPool : public BlockedPool {
   explicit BlockedMaxPool(AttributeReader& attributes) : BlockedPool(attributes) { attributes.ignore("storage_order"); }
 
   void plan(PlanContext& context) const override {
+    if (context.input(0).dtype == DType::uint8) return plan_bytes(context);
     plan_windows(context, make_pooling(context), ops::WindowJoin::max());
+  }
+
+ private:
+  void plan_bytes(PlanContext& context) const {
+    const auto pooling = make_pooling(context);
+    const Shape& x = context.input(0).shape;
+    const auto lanes = x.back();
+    const int64_t rows = pooling->row_count(), columns = pooling->output.back();
+    const double cost = static_cast<double>(pooling->columns.size() * static_cast<size_t>(columns)) * 2;
+    context.range(x[0] * x[1] * rows, cost, [=](const TileContext& tile, int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const uint8_t* src = tile.input<uint8_t>(0) + i / rows * pooling->input_size() * lanes;
+        uint8_t* dst = tile.output<uint8_t>(0) + i * columns * lanes;
+        std::fill_n(dst, columns * lanes, uint8_t{0});
+        for (const auto& tap : pooling->taps(i % rows)) {
+          max_of_bytes(src + tap.offset * lanes, static_cast<size_t>(tap.stride * lanes),
+                       static_cast<size_t>(tap.end - tap.begin), static_cast<size_t>(lanes), dst + tap.begin * lanes);
+        }
+      }
+    });
   }
 };
 
@@ -96,7 +118,7 @@ class BlockedGlobalPool : public Operator {
 }  // namespace
 
 void register_blocked_pool(OpRegistry& registry) {
-  ops::add_blocked<BlockedMaxPool>(registry, "BlockedMaxPool");
+  ops::add_blocked<BlockedMaxPool>(registry, "BlockedMaxPool", "X:T -> Y:T", {DType::float32, DType::uint8});
   ops::add_blocked<BlockedAveragePool>(registry, "BlockedAveragePool");
   ops::add_blocked<BlockedGlobalPool<true>>(registry, "BlockedGlobalAveragePool");
   ops::add_blocked<BlockedGlobalPool<false>>(registry, "BlockedGlobalMaxPool");

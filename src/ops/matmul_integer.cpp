@@ -17,7 +17,9 @@ class MatMulInteger : public Operator {
 
   void plan(PlanContext& context) const override {
     const auto optional = [&](size_t i) { return context.has_input(i) ? std::optional(i) : std::nullopt; };
-    ops::plan_integer_product(context, ops::integer_matmul(context, 0, optional(2), 1, optional(3)));
+    ops::IntegerProduct product = ops::integer_matmul(context, 0, optional(2), 1, optional(3));
+    ops::join_rows(product);
+    ops::plan_integer_product(context, product);
   }
 };
 

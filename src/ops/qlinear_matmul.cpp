@@ -66,6 +66,7 @@ class QLinearMatMul : public Operator {
   template <class T>
   static void plan_integers(PlanContext& context) {
     ops::IntegerProduct product = ops::integer_matmul(context, kA, kAZero, kB, kBZero);
+    if (context.input(kAScale).elements() == 1) ops::join_rows(product);
     const QuantizedRange range = ops::quantized_range(context.output(0).dtype);
     product.store = [=, factors = Factors(context), kernels = &quantize_kernels().of<T>(), m = product.m,
                      columns = product.n](const TileContext& tile, int32_t* sums, size_t index, size_t row,

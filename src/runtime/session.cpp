@@ -157,8 +157,9 @@ class Session::Impl {
     infer_graph(*graph_, options.dims, warnings);
     const PlanOptions plan{options.precision, options.opt_level == 0, options.keep_denormals, pool_.size() == 1};
     const auto evaluate = [&](const Graph& graph, const Node& node) { return evaluate_node(graph, node, plan); };
-    const PassContext context{operators(), evaluate, static_cast<int64_t>(channel_block()),
-                              options.precision != Precision::strict};
+    const bool is_strict = options.precision == Precision::strict;
+    const PassContext context{operators(), evaluate, static_cast<int64_t>(channel_block()), !is_strict,
+                              !is_strict && has_byte_convolutions()};
     passes_ = run_passes(*graph_, context,
                          {options.opt_level, options.disabled_passes, options.verify_passes, options.dims}, warnings);
     describe_interface();

@@ -45,15 +45,19 @@ class Blocking {
  private:
   bool convert(NodeId id, const Node& node) {
     if (can_block_conv(node)) return is_projection(node) ? project_conv(id, node) : block_conv(id, node);
+    if (is_internal(node, "QuantizedConv")) return block_quantized_conv(id, node);
     if (is_one_of(node, kBroadcasting)) return block_broadcasting(id, node);
+    if (!node.inputs.empty() && is_byte_map(node.inputs[0]))
+      return is_blocked(node.inputs[0]) && convert_bytes(id, node);
     if (node.inputs.empty() || !is_map(node.inputs[0]) || !only_first_output(node)) return false;
-    const bool quantizes = node.domain == kDomain && node.op_type == "QuantizeDequantize";
+    const bool quantizes = is_internal(node, "QuantizeDequantize") ||
+                           (is_operator(node, "QuantizeLinear") && is_byte_map(node.outputs[0]));
     if (quantizes || is_one_of(node, kUnary))
       return is_blocked(node.inputs[0]) && rest_are_scalars(node) && block_unary(id, node);
     if (is_one_of(node, kPools)) return is_blocked(node.inputs[0]) && block_pool(id, node);
     if (is_spatial_reduction(node)) return is_blocked(node.inputs[0]) && block_reduction(id, node);
     if (is_operator(node, "Concat")) return block_concat(id, node);
-    if (node.domain == kDomain && node.op_type == "Interleave") return block_interleave(id, node);
+    if (is_internal(node, "Interleave")) return block_interleave(id, node);
     if (is_operator(node, "Pad")) return is_blocked(node.inputs[0]) && block_pad(id, node);
     if (is_operator(node, "Resize")) return is_blocked(node.inputs[0]) && block_resize(id, node);
     if (is_operator(node, "BatchNormalization")) return is_blocked(node.inputs[0]) && block_normalization(id, node);
@@ -63,16 +67,31 @@ class Blocking {
     return false;
   }
 
+  // What reads a blocked map of bytes.
+  bool convert_bytes(NodeId id, const Node& node) {
+    if (is_operator(node, "DequantizeLinear")) {
+      return is_map(node.outputs[0]) && rest_are_scalars(node) && block_unary(id, node);
+    }
+    if (is_internal(node, "QuantizedAdd")) return is_byte_map(node.inputs[1]) && block_quantized_add(id, node);
+    if (is_operator(node, "MaxPool")) return only_first_output(node) && block_pool(id, node);
+    return is_operator(node, "Concat") && block_concat(id, node);
+  }
+
+  static bool is_internal(const Node& node, std::string_view op_type) {
+    return node.domain == kDomain && node.op_type == op_type;
+  }
   const DimShape& shape(ValueId id) const { return graph_.value(id).type.shape; }
   bool is_blocked(ValueId id) const { return blocked_.contains(id); }
   bool only_first_output(const Node& node) const {
     return std::all_of(node.outputs.begin() + 1, node.outputs.end(), [](ValueId id) { return id == kNoValue; });
   }
   // Float32 [N, C, spatial] with a known number of channels.
-  bool is_map(ValueId id) const {
+  bool is_map(ValueId id) const { return is_map_of(id, DType::float32); }
+  bool is_byte_map(ValueId id) const { return is_map_of(id, DType::uint8); }
+  bool is_map_of(ValueId id, DType dtype) const {
     if (id == kNoValue) return false;
     const Type& type = graph_.value(id).type;
-    return type.is_tensor() && type.dtype == DType::float32 && type.shape.has_rank() && type.shape.rank() >= 3 &&
+    return type.is_tensor() && type.dtype == dtype && type.shape.has_rank() && type.shape.rank() >= 3 &&
            type.shape.rank() <= 5 && type.shape[1].is_number() && type.shape[1].number() > 0;
   }
   int64_t channels(ValueId id) const { return shape(id)[1].number(); }
@@ -236,7 +255,7 @@ class Blocking {
     if (axis != 1 && axis != 1 - rank) return false;
     size_t blocked_inputs = 0;
     for (size_t i = 0; i < node.inputs.size(); ++i) {
-      if (!is_map(node.inputs[i])) return false;
+      if (!is_map_of(node.inputs[i], graph_.value(node.outputs[0]).type.dtype)) return false;
       if (i + 1 < node.inputs.size() && channels(node.inputs[i]) % block_ != 0) return false;
       blocked_inputs += is_blocked(node.inputs[i]) ? 1 : 0;
     }
@@ -247,6 +266,26 @@ class Blocking {
       if (attribute.name == "axis") attribute.value = int64_t{1};
     }
     replace(id, std::move(concat));
+    return true;
+  }
+
+  bool block_quantized_conv(NodeId id, const Node& node) {
+    constexpr int64_t kFew = 12;  // of channels: blocks of four would leave less idle
+    const ValueId x = node.inputs[0];
+    if (!is_byte_map(x) || !is_map_of(node.outputs[0], graph_.value(node.outputs[0]).type.dtype)) return false;
+    const bool plain_input = !is_blocked(x) && integer_attribute(node, "group", 1) == 1 && channels(x) <= kFew;
+    Node conv = node;
+    conv.inputs[0] = plain_input ? in_fours(x) : blocked(x);
+    conv.attributes.push_back({"block", block_});
+    conv.attributes.push_back({"plain_input", int64_t{plain_input}});
+    replace(id, std::move(conv), "BlockedQuantizedConv");
+    return true;
+  }
+
+  bool block_quantized_add(NodeId id, const Node& node) {
+    Node add = node;
+    for (ValueId& input : add.inputs) input = blocked(input);
+    replace(id, std::move(add));
     return true;
   }
 
@@ -413,16 +452,24 @@ class Blocking {
 
   // The blocked form of a map; made from the plain one where there is none.
   ValueId blocked(ValueId plain) {
-    const auto known = blocked_.find(plain);
-    if (known != blocked_.end()) return known->second;
-    const ValueId to = graph_.add_value(graph_.value(plain).name + " (blocked)");
+    ValueId& form = blocked_.try_emplace(plain, kNoValue).first->second;
+    if (form == kNoValue) form = block(plain, block_, " (blocked)");
+    return form;
+  }
+  // A map in blocks of four channels.
+  ValueId in_fours(ValueId plain) {
+    ValueId& form = in_fours_.try_emplace(plain, kNoValue).first->second;
+    if (form == kNoValue) form = block(plain, 4, " (in fours)");
+    return form;
+  }
+  ValueId block(ValueId plain, int64_t width, const std::string& suffix) {
+    const ValueId to = graph_.add_value(graph_.value(plain).name + suffix);
     Node node;
     node.op_type = "BlockChannels";
     node.inputs = {plain};
     node.outputs = {to};
-    node.attributes.push_back({"block", block_});
+    node.attributes.push_back({"block", width});
     add_internal(std::move(node));
-    blocked_[plain] = to;
     return to;
   }
 
@@ -476,6 +523,7 @@ class Blocking {
   int64_t block_;
   std::vector<std::vector<NodeId>> consumers_;  // of the values that were there before
   std::map<ValueId, ValueId> blocked_;          // plain to blocked
+  std::map<ValueId, ValueId> in_fours_;
 };
 
 }  // namespace

@@ -1,9 +1,8 @@
 // A QuantizeLinear of float32 by one constant scale, and the DequantizeLinear by the same scale behind it, only round
 // and saturate: onnxrun.QuantizeDequantize does that to floats, so that they stay where fast kernels compute with them.
 // The result is the same to the last bit.
-#include <cmath>
+#include <algorithm>
 #include <limits>
-#include <optional>
 
 #include "base/dispatch_dtype.h"
 #include "graph/passes/pass.h"
@@ -11,30 +10,6 @@
 
 namespace onnxrun {
 namespace {
-
-struct Quantization {
-  float scale = 0;
-  float zero_point = 0;  // a whole number
-  bool operator==(const Quantization&) const = default;
-};
-
-// Of a QuantizeLinear or DequantizeLinear of the given integer type.
-std::optional<Quantization> quantization_of(const Graph& graph, const Node& node, DType dtype) {
-  Quantization result;
-  if (!read_scalar(graph, node.inputs[1], result.scale)) return {};
-  if (!(result.scale >= std::numeric_limits<float>::min()) || std::isinf(result.scale)) return {};
-  if (integer_attribute(node, "block_size", 0) != 0) return {};
-  constexpr auto kFloat = static_cast<int64_t>(DType::float32);
-  if (const int64_t precision = integer_attribute(node, "precision", 0); precision != 0 && precision != kFloat) {
-    return {};
-  }
-  if (node.inputs.size() < 3 || node.inputs[2] == kNoValue) return result;
-  const ConstantPtr zero = constant_of(graph, node.inputs[2]);
-  if (!zero || zero->elements() != 1 || zero->dtype() != dtype) return {};
-  dispatch_dtype<int8_t, uint8_t, int16_t, uint16_t>(
-      dtype, [&]<class T>() { result.zero_point = static_cast<float>(read_unaligned<T>(zero->tensor(), 0)); });
-  return result;
-}
 
 // round(x / scale) in [low, high], times scale.
 Node make_node(const Node& quantize, const Node& dequantize, const Quantization& quantization, DType dtype) {
@@ -75,8 +50,12 @@ int fuse_quantization(Graph& graph, const PassContext& /*context*/) {
     const auto quantization = quantization_of(graph, quantize, dtype);
     if (!quantization) continue;
     bool is_read = graph.is_output(integers);
+    // Floats beside the integers that a fused operator reads would only be more to write.
+    const auto& readers = consumers[static_cast<size_t>(integers)];
+    const auto is_fused = [&](NodeId reader) { return graph.node(reader).domain == "onnxrun"; };
+    if (std::any_of(readers.begin(), readers.end(), is_fused)) continue;
     ValueId floats = kNoValue;
-    for (const NodeId reader : consumers[static_cast<size_t>(integers)]) {
+    for (const NodeId reader : readers) {
       const Node dequantize = graph.node(reader);
       const bool matches = is_operator(dequantize, "DequantizeLinear") && dequantize.inputs[0] == integers &&
                            graph.value(dequantize.outputs[0]).type.dtype == DType::float32 &&

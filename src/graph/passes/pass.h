@@ -20,6 +20,9 @@ struct PassContext {
   int64_t channel_block = 0;
   // Whether results of 16-bit float operators may be more exact than these types are.
   bool widen_floats = false;
+  // Whether there are kernels for convolutions of bytes that are blocked so, and sums of products that are more exact
+  // than float32's are welcome.
+  bool fuse_quantized = false;
 };
 
 // A named change of a graph that keeps what it computes. Runs on the main graph and on each subgraph.
@@ -41,6 +44,7 @@ int fuse_layer_normalization(Graph& graph, const PassContext& context);
 int fuse_attention(Graph& graph, const PassContext& context);
 int fuse_matmul_bias(Graph& graph, const PassContext& context);
 int fuse_quantization(Graph& graph, const PassContext& context);
+int fuse_quantized_operators(Graph& graph, const PassContext& context);
 int fuse_pad(Graph& graph, const PassContext& context);
 int merge_projections(Graph& graph, const PassContext& context);
 int split_conv_transpose(Graph& graph, const PassContext& context);

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
+
+#include "base/dispatch_dtype.h"
 
 namespace onnxrun {
 namespace {
@@ -100,6 +103,23 @@ NodeId only_consumer(const Graph& graph, const std::vector<std::vector<NodeId>>&
   const bool captured =
       std::find(node.implicit_inputs.begin(), node.implicit_inputs.end(), outputs[0]) != node.implicit_inputs.end();
   return node.removed || captured ? kNoNode : id;
+}
+
+std::optional<Quantization> quantization_of(const Graph& graph, const Node& node, DType dtype) {
+  Quantization result;
+  if (!read_scalar(graph, node.inputs[1], result.scale)) return {};
+  if (!(result.scale >= std::numeric_limits<float>::min()) || std::isinf(result.scale)) return {};
+  if (integer_attribute(node, "block_size", 0) != 0) return {};
+  constexpr auto kFloat = static_cast<int64_t>(DType::float32);
+  if (const int64_t precision = integer_attribute(node, "precision", 0); precision != 0 && precision != kFloat) {
+    return {};
+  }
+  if (node.inputs.size() < 3 || node.inputs[2] == kNoValue) return result;
+  const ConstantPtr zero = constant_of(graph, node.inputs[2]);
+  if (!zero || zero->elements() != 1 || zero->dtype() != dtype) return {};
+  dispatch_dtype<int8_t, uint8_t, int16_t, uint16_t>(
+      dtype, [&]<class T>() { result.zero_point = static_cast<float>(read_unaligned<T>(zero->tensor(), 0)); });
+  return result;
 }
 
 std::optional<Padding> padding_of(const Graph& graph, const Node& pad) {

@@ -51,6 +51,15 @@ NodeId only_consumer(const Graph& graph, const std::vector<std::vector<NodeId>>&
 // The form in which fused kernels apply an activation of ai.onnx or a QuantizeDequantize; false for any other node.
 bool activation_step(const Graph& graph, const Node& node, FusedStep& step);
 
+// One scale and zero point of a QuantizeLinear or DequantizeLinear of the given integer type of at most 16 bits, whose
+// arithmetic is float's; nothing where they are not known or there are several.
+struct Quantization {
+  float scale = 0;
+  float zero_point = 0;  // a whole number
+  bool operator==(const Quantization&) const = default;
+};
+std::optional<Quantization> quantization_of(const Graph& graph, const Node& node, DType dtype);
+
 // What a Pad adds, by axis: unknown where that is computed at run time.
 struct Padding {
   std::vector<Dim> before, after;

@@ -18,13 +18,28 @@ ONNXRUN_DECLARE_TABLE(DotTileKernels, kDotTileKernels)
 
 ONNXRUN_DECLARE_TABLE(PixelTileKernels, kPixelTileKernels)
 
+#if defined(__x86_64__)
+namespace avx512 {
+extern const ByteTileKernels kByteTileKernels;
+}
+#endif
+
 const BlockedTileKernels& blocked_tile_kernels() { return ONNXRUN_SELECT_TABLE(kBlockedTileKernels); }
 
 const DotTileKernels& dot_tile_kernels() { return ONNXRUN_SELECT_TABLE(kDotTileKernels); }
 
 const PixelTileKernels& pixel_tile_kernels() { return ONNXRUN_SELECT_TABLE(kPixelTileKernels); }
 
+const ByteTileKernels* byte_tile_kernels() {
+#if defined(__x86_64__)
+  if (selected_isa() >= Isa::avx512 && has_avx512_vnni()) return &avx512::kByteTileKernels;
+#endif
+  return nullptr;
+}
+
 size_t channel_block() { return blocked_tile_kernels().block; }
+
+bool has_byte_convolutions() { return byte_tile_kernels() != nullptr; }
 
 namespace {
 
@@ -82,7 +97,7 @@ void copy_rows(const BlockedConvPlan& plan, const float* src, size_t begin, size
       const size_t z = row / source.rows * source.depth_step - s.pad_begin[0];
       const size_t y = row % source.rows * source.row_step - s.pad_begin[1];
       if (z >= s.input[0] || y >= s.input[1]) {  // wrapped around where it is before the input
-        std::memset(to, 0, source.row_floats * sizeof(float));
+        std::memset(to, plan.zero, source.row_floats * sizeof(float));
         to += source.row_floats;
         continue;
       }
@@ -94,13 +109,13 @@ void copy_rows(const BlockedConvPlan& plan, const float* src, size_t begin, size
         const size_t last =
             std::min(source.columns, inside > phase ? ceil_div(inside - phase, s.stride[2]) : size_t{0});
         const size_t zeros = std::min(first, source.columns);
-        std::memset(to, 0, zeros * b * sizeof(float));
+        std::memset(to, plan.zero, zeros * b * sizeof(float));
         if (last > zeros) {
           const float* x = from + (zeros * s.stride[2] + phase - s.pad_begin[2]) * b;
           copy_strided(x, to + zeros * b, b, s.stride[2], last - zeros);
         }
         const size_t rest = std::max(last, zeros);
-        std::memset(to + rest * b, 0, (source.columns - rest) * b * sizeof(float));
+        std::memset(to + rest * b, plan.zero, (source.columns - rest) * b * sizeof(float));
         to += source.columns * b;
       }
     }
@@ -124,14 +139,15 @@ class TileRun {
     first_channel_ = group * (s.out_channels / s.group);
     const size_t out_blocks = ceil_div(s.out_channels, plan.block);
     const size_t first_block = image * out_blocks + group * plan.out_blocks;
-    dst_ = args.dst + first_block * positions_ * plan.block;
-    residual_ = epilogue_.residual ? epilogue_.residual + first_block * positions_ * plan.block : nullptr;
-    weights_ = args.packed_weights + group * plan.out_blocks * plan.block * plan.k;
+    dst_ = args.dst + first_block * positions_ * plan.dst_block;
+    residual_ = epilogue_.residual ? epilogue_.residual + first_block * positions_ * plan.dst_block : nullptr;
+    weights_ = args.packed_weights + group * plan.out_blocks * plan.block * (plan.head + plan.k);
+    tile_.end = &args.end;
     tile_.src_block_step = static_cast<ptrdiff_t>(plan.source.block_floats);
     tile_.src_row_step = static_cast<ptrdiff_t>(plan.source.output_row * plan.source.row_floats);
-    tile_.dst_row_step = static_cast<ptrdiff_t>(plan.row_length * plan.block);
-    tile_.dst_vector_step = static_cast<ptrdiff_t>(positions_ * plan.block);
-    if (!plan.plain_output && !plan.pixel_lanes) {
+    tile_.dst_row_step = static_cast<ptrdiff_t>(plan.row_length * plan.dst_block);
+    tile_.dst_vector_step = static_cast<ptrdiff_t>(positions_ * plan.dst_block);
+    if (!plan.is_byte && !plan.plain_output && !plan.pixel_lanes) {
       tile_.epilogue = plan.kernels->register_epilogue(epilogue_.steps, epilogue_.step_count);
     }
   }
@@ -170,13 +186,15 @@ class TileRun {
     const size_t b = plan_.block;
     taps_ = plan_.taps[plan_.plain_output ? 0 : vectors - 1];
     tile_.weight_block_step = static_cast<ptrdiff_t>(taps_.size() * plan_.src_block * vectors * b);
-    panel_weights_ = weights_ + panel * plan_.vectors * b * plan_.k;
+    panel_weights_ = weights_ + panel * plan_.vectors * b * (plan_.head + plan_.k) + plan_.head * vectors * b;
     const size_t channel = panel * plan_.vectors * b;
+    tile_.channel = first_channel_ + channel;
     const size_t channels = s.out_channels / s.group;
     tile_.bias = epilogue_.bias ? epilogue_.bias + first_channel_ + channel : nullptr;
     tile_.bias_count = channels - channel;
-    panel_dst_ = dst_ + panel * plan_.vectors * positions_ * b;
-    panel_residual_ = residual_ ? residual_ + panel * plan_.vectors * positions_ * b : nullptr;
+    const size_t maps = panel * plan_.vectors * positions_ * plan_.dst_block;
+    panel_dst_ = dst_ + maps;
+    panel_residual_ = residual_ ? residual_ + maps : nullptr;
   }
 
   // Channel blocks of the source from `block` on.
@@ -200,14 +218,15 @@ class TileRun {
   }
 
   void run_rows(const float* src, size_t row, size_t rows, size_t vectors) {
-    const size_t b = plan_.block;
+    const size_t b = plan_.dst_block;
     const size_t begin = row * plan_.row_length;
     const size_t length = plan_.merged ? std::min(plan_.row_length, positions_ - begin) : plan_.row_length;
     tile_.taps = taps_.data();
     tile_.taps_end = taps_.data() + taps_.size();
     if (plan_.skip_rows && !plan_.skip_columns) keep_tap_rows(row, rows, length);
     if (plan_.pixel_lanes) return run_pixels(src, row);
-    const auto* functions = plan_.plain_output     ? dot_tile_kernels().tiles[vectors - 1]
+    const auto* functions = plan_.is_byte ? byte_tile_kernels()->tiles[plan_.plain_input][plan_.to_floats][vectors - 1]
+                            : plan_.plain_output   ? dot_tile_kernels().tiles[vectors - 1]
                             : plan_.src_block == 1 ? plan_.kernels->plain[vectors - 1]
                                                    : plan_.kernels->single[vectors - 1];
     const bool together = rows == 2 && vectors == 2;
@@ -246,7 +265,7 @@ class TileRun {
     const int done = tile_.epilogue.steps;
     if (done == epilogue_.step_count) return;
     for (size_t v = 0; v < vectors; ++v) {
-      const size_t at = v * positions_ * plan_.block + begin;
+      const size_t at = v * positions_ * plan_.dst_block + begin;
       epilogue_row_(panel_dst_ + at, panel_residual_ ? panel_residual_ + at : nullptr, floats, epilogue_.steps + done,
                     epilogue_.step_count - done);
     }
@@ -380,6 +399,41 @@ void pack_blocked_weights(const BlockedConvPlan& plan, const float* weights, flo
         }
       }
     }
+  }
+}
+
+void pack_byte_weights(const BlockedConvPlan& plan, const int8_t* weights, size_t channels, float* dst, size_t begin,
+                       size_t end) {
+  constexpr size_t kBytes = sizeof(float);
+  const ConvShape& s = plan.shape;
+  const size_t group_out = s.out_channels / s.group;
+  const size_t taps = plan.used_taps.size(), block_channels = plan.src_block * kBytes;
+  std::vector<int8_t> rows(kVectors * plan.block * plan.k * kBytes);  // [lane][channel block][used tap][channel]
+  for (size_t index = begin; index < end; ++index) {
+    const size_t group = index / plan.group_panels;
+    const size_t panel = index % plan.group_panels;
+    const size_t channel = panel * kVectors * plan.block;
+    const size_t width = std::min(kVectors, plan.out_blocks - panel * kVectors) * plan.block;
+    float* to = dst + (group * plan.out_blocks * plan.block + channel) * (plan.head + plan.k);
+    std::fill(rows.begin(), rows.end(), int8_t{0});
+    for (size_t lane = 0; lane < width; ++lane) {
+      int32_t sum = 0;
+      const size_t output = channel + lane;
+      const int8_t* from = weights + (group * group_out + output) * channels * plan.kernel_taps;
+      int8_t* row = rows.data() + lane * plan.k * kBytes;
+      for (size_t c = 0; output < group_out && c < channels; ++c) {
+        int8_t* tap_row = row + c / block_channels * taps * block_channels + c % block_channels;
+        for (size_t tap = 0; tap < taps; ++tap) {
+          const int8_t weight = from[c * plan.kernel_taps + plan.used_taps[tap]];
+          tap_row[tap * block_channels] = weight;
+          sum += weight;
+        }
+      }
+      const int32_t start = -sum * plan.zero;
+      std::memcpy(to + lane, &start, sizeof start);
+    }
+    transpose_f32()(reinterpret_cast<const float*>(rows.data()), static_cast<ptrdiff_t>(plan.k), width, plan.k,
+                    to + width, static_cast<ptrdiff_t>(width));
   }
 }
 

@@ -16,6 +16,7 @@ struct BlockedConvArgs {
   const float* packed_weights = nullptr;  // as written by pack_blocked_weights
   float* dst = nullptr;                   // overlaps nothing that is read
   Epilogue epilogue;                      // bias [out_channels]; residual laid out as dst
+  ByteTileEnd end = {};                   // of byte convolutions
 };
 
 // How a convolution to a channel-blocked output is computed directly: a pure function of the shape and the instruction
@@ -28,8 +29,14 @@ struct BlockedConvArgs {
 // Where the input must be padded or strided it is copied first: run_blocked_pack fills a buffer of shared_bytes that
 // all workers see, tile by tile, or run_blocked_conv copies what it needs to its worker's scratch_bytes. Buffers are
 // 64-byte aligned.
+//
+// Byte convolutions: the input is uint8, blocked, or plain with four channels side by side, [N, ceil(C / 4), D, H, W,
+// 4]; four bytes count as one float, and four channels as one. See ByteTileKernels.
 struct BlockedConvPlan {
   ConvShape shape;            // less the taps that are left out: an equal convolution with a smaller kernel
+  bool is_byte = false;       // a byte convolution
+  bool to_floats = false;     // one whose output is float32
+  uint8_t zero = 0;           // what its padding is
   bool plain_input = false;   // src is [N, C, D, H, W]
   bool plain_output = false;  // and so are dst and the residual
   size_t output[3] = {0, 0, 0};
@@ -52,12 +59,14 @@ struct BlockedConvPlan {
   const BlockedTileKernels* kernels = nullptr;
   Copy copy = Copy::none;
   size_t block = 0;       // of the output; 1 where it is plain
+  size_t dst_block = 0;   // the floats that hold it
   size_t src_block = 0;   // channels side by side in what the tiles read: block or 1
   size_t src_blocks = 0;  // per group
   size_t out_blocks = 0;  // per group
   size_t vectors = 0;     // output blocks of a panel; the last one may have fewer
   size_t group_panels = 0;
   size_t k = 0;                     // multiply-adds of an output, whole channel blocks
+  size_t head = 0;                  // rows of a packed panel before those
   std::vector<BlockedTap> taps[2];  // for panels of one and of two output blocks
 
   // What the tiles read: [src_blocks][depth][rows][phases][columns][src_block], the columns sorted by their remainder
@@ -107,9 +116,16 @@ bool has_dot_tiles(size_t out_channels);
 BlockedConvPlan make_blocked_conv_plan(const ConvShape& shape, bool plain_input, bool plain_output = false,
                                        bool one_thread = false);
 
+// The shape counts channels. Groups must have whole blocks of channels.
+BlockedConvPlan make_byte_conv_plan(const ConvShape& shape, bool plain_input, bool to_floats, uint8_t zero,
+                                    bool one_thread = false);
+
 // Packs panels [begin, end) of plan.panel_count from weights [M, C / group, KD, KH, KW], which may lie at any address;
 // dst is the beginning of packed_weight_bytes. Panels are independent.
 void pack_blocked_weights(const BlockedConvPlan& plan, const float* weights, float* dst, size_t begin, size_t end);
+// The same of a byte convolution; `channels` is the C / group of the weights.
+void pack_byte_weights(const BlockedConvPlan& plan, const int8_t* weights, size_t channels, float* dst, size_t begin,
+                       size_t end);
 
 // Thread-safe for distinct tiles.
 void run_blocked_pack(const BlockedConvPlan& plan, const BlockedConvArgs& args, size_t tile, void* shared) noexcept;

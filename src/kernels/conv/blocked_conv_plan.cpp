@@ -201,6 +201,10 @@ Groups apart(const Groups& groups) {
 }
 
 size_t most_pixels(const BlockedConvPlan& plan) {
+  if (plan.is_byte) {
+    const ByteTileKernels& kernels = *byte_tile_kernels();
+    return static_cast<size_t>(plan.out_blocks > 1 ? kernels.pixels : kernels.single_pixels);
+  }
   return static_cast<size_t>(plan.plain_output     ? dot_tile_kernels().pixels[plan.vectors - 1]
                              : plan.out_blocks > 1 ? plan.kernels->pixels
                                                    : plan.kernels->single_pixels);
@@ -209,7 +213,7 @@ size_t most_pixels(const BlockedConvPlan& plan) {
 bool has_pixel_lanes(const BlockedConvPlan& plan) {
   const ConvShape& s = plan.shape;
   const PixelTileKernels& kernels = pixel_tile_kernels();
-  return plan.plain_input && !plan.plain_output && s.group == 1 && s.stride[2] == 1 &&
+  return !plan.is_byte && plan.plain_input && !plan.plain_output && s.group == 1 && s.stride[2] == 1 &&
          plan.output[2] >= kernels.lanes && s.out_channels <= kMaxPixelChannels &&
          kernels.rows[s.out_channels - 1] != nullptr;
 }
@@ -221,6 +225,8 @@ void plan_pixels(BlockedConvPlan& plan) {
   plan.row_length = plan.output[2];
   plan.row_count = plan.output[0] * plan.output[1];
   plan.groups = cut(plan.row_length, most);
+  plan.last_groups = plan.groups;
+  if (plan.is_byte) return;  // its padding counts
   const Groups pairs = cut(plan.row_length, static_cast<size_t>(plan.kernels->paired_pixels));
   if (!plan.plain_output && plan.out_blocks > 1 && plan.src_block > 1 && plan.output[0] == 1 && plan.row_count > 1 &&
       row_cycles(pairs, 2) < 2 * row_cycles(plan.groups, 1)) {
@@ -300,7 +306,8 @@ void plan_tiles(BlockedConvPlan& plan, bool one_thread) {
   const size_t units = ceil_div(plan.row_count, unit);
   const size_t reads = source_reads(plan);
   plan.tiles_of_row = tile_count(plan.groups);
-  const bool cuts = !plan.plain_output && !plan.pixel_lanes && plan.tiles_of_row * units > 2 && reads > kMaxReads;
+  const bool cuts =
+      !plan.is_byte && !plan.plain_output && !plan.pixel_lanes && plan.tiles_of_row * units > 2 && reads > kMaxReads;
   plan.stretch = cuts ? ceil_div(plan.src_blocks, ceil_div(reads, kStretchReads)) : plan.src_blocks;
   const size_t stretch_bytes = row_bytes / plan.src_blocks * plan.stretch;
   size_t parts = std::min(units, ceil_div(plan.row_count * stretch_bytes, kSourceBytes));
@@ -343,18 +350,15 @@ bool has_dot_tiles(size_t out_channels) {
   return out_channels >= 1 && out_channels <= kMaxDotOutputs && dot_tile_kernels().pixels[out_channels - 1] > 0;
 }
 
-BlockedConvPlan make_blocked_conv_plan(const ConvShape& shape, bool plain_input, bool plain_output, bool one_thread) {
-  BlockedConvPlan plan;
-  plan.shape = shape;
-  plan.plain_input = plain_input;
-  plan.plain_output = plain_output;
-  plan.kernels = &blocked_tile_kernels();
-  plan.block = plain_output ? 1 : plan.kernels->block;
-  plan.src_block = plain_input ? 1 : plan.kernels->block;
+namespace {
+
+// What follows from the shape and the form of the operands.
+void complete(BlockedConvPlan& plan, bool one_thread) {
+  const ConvShape& shape = plan.shape;
   const size_t group_in = shape.in_channels / shape.group;
   plan.src_blocks = ceil_div(group_in, plan.src_block);
   plan.out_blocks = ceil_div(shape.out_channels / shape.group, plan.block);
-  plan.vectors = plain_output ? plan.out_blocks : kVectors;
+  plan.vectors = plan.plain_output ? plan.out_blocks : kVectors;
   plan.group_panels = plan.vectors == 0 ? 0 : ceil_div(plan.out_blocks, plan.vectors);
   plan.panel_count = shape.group * plan.group_panels;
   bool empty = shape.batch == 0 || plan.panel_count == 0;
@@ -364,13 +368,46 @@ BlockedConvPlan make_blocked_conv_plan(const ConvShape& shape, bool plain_input,
   }
   plan_kernel(plan);
   plan.k = plan.src_blocks * plan.src_block * tap_count(plan.shape);
-  plan.packed_weight_bytes = shape.group * plan.out_blocks * plan.block * plan.k * sizeof(float);
-  if (empty) return plan;
+  plan.packed_weight_bytes = shape.group * plan.out_blocks * plan.block * (plan.head + plan.k) * sizeof(float);
+  if (empty) return;
   plan_rows(plan);
   plan_source(plan);
   plan_taps(plan);
   plan_tiles(plan, one_thread);
   plan_copy(plan);
+}
+
+}  // namespace
+
+BlockedConvPlan make_blocked_conv_plan(const ConvShape& shape, bool plain_input, bool plain_output, bool one_thread) {
+  BlockedConvPlan plan;
+  plan.shape = shape;
+  plan.plain_input = plain_input;
+  plan.plain_output = plain_output;
+  plan.kernels = &blocked_tile_kernels();
+  plan.block = plain_output ? 1 : plan.kernels->block;
+  plan.dst_block = plan.block;
+  plan.src_block = plain_input ? 1 : plan.kernels->block;
+  complete(plan, one_thread);
+  return plan;
+}
+
+BlockedConvPlan make_byte_conv_plan(const ConvShape& shape, bool plain_input, bool to_floats, uint8_t zero,
+                                    bool one_thread) {
+  constexpr size_t kBytes = sizeof(float);
+  BlockedConvPlan plan;
+  plan.shape = shape;
+  plan.shape.in_channels = shape.group * ceil_div(shape.in_channels / shape.group, kBytes);
+  plan.is_byte = true;
+  plan.to_floats = to_floats;
+  plan.zero = zero;
+  plan.plain_input = plain_input;
+  plan.kernels = &blocked_tile_kernels();
+  plan.block = plan.kernels->block;
+  plan.dst_block = to_floats ? plan.block : plan.block / kBytes;
+  plan.src_block = plain_input ? 1 : plan.block / kBytes;
+  plan.head = 1;
+  complete(plan, one_thread);
   return plan;
 }
 

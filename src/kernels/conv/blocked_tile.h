@@ -13,6 +13,15 @@ struct BlockedTap {
   ptrdiff_t weights = 0;
 };
 
+// What a byte tile makes of its sums: round(sum * scale[channel] + shift[channel]) + zero, between low and high less
+// the zero before it is added; where the output is float32, the number itself.
+struct ByteTileEnd {
+  const float* scale = nullptr;  // [output channels, whole blocks]; shift too
+  const float* shift = nullptr;
+  int32_t zero = 0;
+  float low = 0, high = 0;
+};
+
 // `tiles` side by side, each of `pixels` neighbouring outputs in one row, or in each of two, times one or two vectors
 // of output channels. Each output is the chain of fused multiply-adds over (channel block, tap, channel) ascending,
 // then bias and epilogue. SSE2, which rounds products, sums stretches of some 32 terms, and those one after the other.
@@ -40,6 +49,8 @@ struct BlockedTile {
   size_t bias_count = 0;
   const float* residual = nullptr;  // strides as dst
   RegisterEpilogue<float> epilogue;
+  const ByteTileEnd* end = nullptr;  // of byte tiles, which know neither bias nor residual nor epilogue
+  size_t channel = 0;                // theirs: the first output channel
 };
 using BlockedTileFunction = void (*)(const BlockedTile& tile) noexcept;
 
@@ -82,5 +93,18 @@ struct DotTileKernels {
 };
 
 const DotTileKernels& dot_tile_kernels();
+
+// The same on maps of unsigned bytes, four channels in the place of a float: a block of channels is four of them, or,
+// plain, there is one; offsets and steps count floats all the same. Weights are signed bytes [channel /
+// 4][vector][lane] [channel % 4], behind a row of int32 that the exact sums start from. The chain is not cut.
+struct ByteTileKernels {
+  int pixels = 0;         // of the widest tile with two vectors
+  int single_pixels = 0;  // with one
+  // [from plain][to floats][vectors - 1][pixels - 1]
+  BlockedTileFunction tiles[2][2][2][kMaxBlockedPixels] = {};
+};
+
+// Null where the processor has no instruction for them.
+const ByteTileKernels* byte_tile_kernels();
 
 }  // namespace onnxrun

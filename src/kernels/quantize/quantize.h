@@ -18,6 +18,12 @@ struct QuantizedRange {
   int32_t high = 0;
 };
 
+// Of two numbers a and b the number a * a_scale + b * b_scale + shift, each product rounded, and its zero point.
+struct QuantizedSum {
+  float a_scale = 0, b_scale = 0, shift = 0;
+  int32_t zero = 0;
+};
+
 // Loops over one row between numbers and the integers that stand for them, of the selected instruction set. Rounding is
 // to nearest even; what lies beyond the range becomes its nearest end, NaN its lower end. Thread-safe.
 template <class T>
@@ -38,6 +44,13 @@ struct QuantizeKernels {
   QuantizeKernelsOf<uint8_t> u8;
   QuantizeKernelsOf<int16_t> i16;
   QuantizeKernelsOf<uint16_t> u16;
+  // dst[i] = src[i] * scale[i] + shift[i], rounded once but for sums beyond 2^24; then clamp(round() + zero).
+  void (*scale_sums)(const int32_t* src, const float* scale, const float* shift, float* dst, size_t n) noexcept;
+  void (*quantize_sums)(const int32_t* src, const float* scale, const float* shift, int32_t zero, QuantizedRange range,
+                        uint8_t* dst, size_t n) noexcept;
+  // dst[i] = clamp(round(sum of a[i] and b[i]) + zero).
+  void (*add)(const uint8_t* a, const uint8_t* b, const QuantizedSum& sum, QuantizedRange range, uint8_t* dst,
+              size_t n) noexcept;
   // The smallest and the largest of n numbers and 0; NaN is passed over.
   void (*extrema)(const float* src, size_t n, float* lowest, float* highest) noexcept;
 

@@ -1,6 +1,8 @@
 // Plain loops that the compiler vectorises for each instruction set.
 #include "kernels/quantize/quantize.h"
 
+#include "kernels/simd.h"
+
 namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
 namespace {
 
@@ -66,6 +68,33 @@ void dequantize(const T* src, RowValues<float> scale, RowValues<int32_t> zero, f
   dequantize_row<0>(src, &one_scale, &one_zero, dst, n);
 }
 
+// Calls f(number, i) with src[i] * scale[i] + shift[i].
+template <class F>
+ONNXRUN_INLINE void each_scaled_sum(const int32_t* src, const float* scale, const float* shift, size_t n,
+                                    const F& f) noexcept {
+  for (size_t i = 0; i < n; ++i) f(__builtin_fmaf(static_cast<float>(src[i]), scale[i], shift[i]), i);
+}
+
+void scale_sums(const int32_t* src, const float* scale, const float* shift, float* dst, size_t n) noexcept {
+  each_scaled_sum(src, scale, shift, n, [&](float x, size_t i) ONNXRUN_INLINE_LAMBDA { dst[i] = x; });
+}
+
+void quantize_sums(const int32_t* src, const float* scale, const float* shift, int32_t zero, QuantizedRange range,
+                   uint8_t* dst, size_t n) noexcept {
+  each_scaled_sum(src, scale, shift, n, [&](float x, size_t i) ONNXRUN_INLINE_LAMBDA {
+    dst[i] = static_cast<uint8_t>(round_and_clamp(x, zero, range));
+  });
+}
+
+void add(const uint8_t* a, const uint8_t* b, const QuantizedSum& sum, QuantizedRange range, uint8_t* dst,
+         size_t n) noexcept {
+  const QuantizedSum s = sum;
+  for (size_t i = 0; i < n; ++i) {
+    const float x = static_cast<float>(a[i]) * s.a_scale + static_cast<float>(b[i]) * s.b_scale + s.shift;
+    dst[i] = static_cast<uint8_t>(round_and_clamp(x, s.zero, range));
+  }
+}
+
 void extrema(const float* src, size_t n, float* lowest, float* highest) noexcept {
   constexpr size_t kChains = 32;
   float low[kChains] = {};
@@ -96,6 +125,9 @@ const QuantizeKernels kQuantizeKernels = {
     {quantize<uint8_t>, requantize<uint8_t>, dequantize<uint8_t>},
     {quantize<int16_t>, requantize<int16_t>, dequantize<int16_t>},
     {quantize<uint16_t>, requantize<uint16_t>, dequantize<uint16_t>},
+    scale_sums,
+    quantize_sums,
+    add,
     extrema,
 };
 

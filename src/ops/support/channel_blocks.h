@@ -36,14 +36,15 @@ void plan_maps(PlanContext& context, double nanoseconds_per_map, RunMap run);
 void scale_shift_map(const float* src, float* dst, int64_t positions, const float* scale, const float* shift,
                      std::span<const EpilogueStep> steps);
 
-// Adds a float32 operator of the domain onnxrun.
+// Adds an operator of the domain onnxrun.
 template <class Op>
-void add_blocked(OpRegistry& registry, std::string_view name, std::string_view signature = "X:T -> Y:T") {
+void add_blocked(OpRegistry& registry, std::string_view name, std::string_view signature = "X:T -> Y:T",
+                 DTypeSet types = {DType::float32}) {
   registry.add({.domain = "onnxrun",
                 .name = name,
                 .versions = {1},
                 .signature = signature,
-                .types = {{.name = "T", .tensors = {DType::float32}}},
+                .types = {{.name = "T", .tensors = types}},
                 .create = make_operator<Op>});
 }
 

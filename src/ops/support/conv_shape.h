@@ -36,6 +36,7 @@ class ConvAttributes {
   WindowAttributes::Geometry geometry(const Shape& x, const Shape& w) const;
 
   int64_t group() const noexcept { return group_; }
+  const WindowAttributes& window() const noexcept { return window_; }
 
  private:
   WindowAttributes window_;

@@ -76,4 +76,16 @@ IntegerProduct integer_matmul(const PlanContext& context, size_t a, std::optiona
   return product;
 }
 
+void join_rows(IntegerProduct& product) {
+  const auto& zeros = product.a.zero_offsets;
+  const bool one_zero = std::all_of(zeros.begin(), zeros.end(), [](size_t offset) { return offset == 0; });
+  if (product.b->offsets.size() != 1 || product.a.offsets.size() != product.a_matrix.size()) return;
+  if (!one_zero || product.a.zero_step != 0 || product.a_matrix.empty()) return;
+  product.m *= product.a_matrix.size();
+  product.a.offsets.resize(1);
+  if (!zeros.empty()) product.a.zero_offsets.resize(1);
+  product.a_matrix.resize(1);
+  product.b_matrix.resize(1);
+}
+
 }  // namespace onnxrun::ops

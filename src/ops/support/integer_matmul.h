@@ -27,4 +27,7 @@ void check_matrix_parameter(const InferContext& context, size_t parameter, size_
 IntegerProduct integer_matmul(const PlanContext& context, size_t a, std::optional<size_t> a_zero, size_t b,
                               std::optional<size_t> b_zero);
 
+// Several first factors of one zero point times one second factor are one product of all their rows.
+void join_rows(IntegerProduct& product);
+
 }  // namespace onnxrun::ops

@@ -45,8 +45,10 @@ class Packing {
   void pack(const void* data, const void* zeros, size_t matrix, size_t unit, std::byte* dst) const {
     const size_t first = unit * step();
     const size_t count = std::min(step(), extent_ - first);
-    const size_t begin = matrices_.offsets[matrix] + first * (panels_ ? 1 : static_cast<size_t>(matrices_.row_stride));
-    const Int8Matrix source = {static_cast<const uint8_t*>(data) + begin, is_signed_, matrices_.row_stride, 1};
+    const size_t begin =
+        matrices_.offsets[matrix] + first * static_cast<size_t>(panels_ ? matrices_.col_stride : matrices_.row_stride);
+    const Int8Matrix source = {static_cast<const uint8_t*>(data) + begin, is_signed_, matrices_.row_stride,
+                               matrices_.col_stride};
     const void* zero = nullptr;
     if (zeros) {
       zero = static_cast<const uint8_t*>(zeros) + matrices_.zero_offsets[matrix] +
@@ -66,7 +68,8 @@ class Packing {
   std::string format(const Tensor* zeros) const {
     std::string text = panels_ ? "int8 panels" : "int8 rows";
     for (const size_t value :
-         {extent_, k_, static_cast<size_t>(matrices_.row_stride), int_gemm_kernels().nr, int_gemm_kernels().group}) {
+         {extent_, k_, static_cast<size_t>(matrices_.row_stride), static_cast<size_t>(matrices_.col_stride),
+          int_gemm_kernels().nr, int_gemm_kernels().group}) {
       text += " " + std::to_string(value);
     }
     for (const size_t offset : matrices_.offsets) text += " " + std::to_string(offset);

@@ -13,15 +13,16 @@ namespace onnxrun::ops {
 // The 8-bit matrices that an input holds, and the zero points that are taken off their elements.
 struct IntegerMatrices {
   size_t input = 0;
-  std::optional<size_t> zero_input;
+  std::optional<size_t> zero_input = {};
   ptrdiff_t row_stride = 0;
-  std::vector<size_t> offsets;  // of each matrix, in elements
+  std::vector<size_t> offsets = {};  // of each matrix, in elements
   // The zero point of row (first factor) or column (second factor) i of a matrix: element zero_offsets[matrix] +
   // i * zero_step.
-  std::vector<size_t> zero_offsets;
+  std::vector<size_t> zero_offsets = {};
   ptrdiff_t zero_step = 0;
   // Of a first factor: where element p of a row is, counted from its beginning; -1: its zero point. Empty: in order.
-  std::vector<int64_t> order;
+  std::vector<int64_t> order = {};
+  ptrdiff_t col_stride = 1;  // of a second factor
 };
 
 // The columns of the second factor as windows over images that the operator's own phases leave in the shared memory, as
