@@ -149,12 +149,11 @@ TEST(QuantizedOperators, ResidualsPoolsAndConcatsKeepBytes) {
   const std::string x = net.edge("x", 0.5F, 128);
   const std::string a = net.edge(net.node("Conv", {x, net.weights({16, 16, 3, 3}, 0)}, kSame), 1, 110);
   const std::string sum = net.edge(net.node("Relu", {net.node("Add", {a, x})}), 0.5F, 20);
-  const std::string pool =
-      net.edge(net.node("MaxPool", {sum},
-                        {{"kernel_shape", std::vector<int64_t>{3, 3}},
-                         {"strides", std::vector<int64_t>{2, 2}},
-                         {"pads", std::vector<int64_t>{1, 1, 1, 1}}}),
-               0.5F, 20);
+  const std::string pool = net.edge(net.node("MaxPool", {sum},
+                                             {{"kernel_shape", std::vector<int64_t>{3, 3}},
+                                              {"strides", std::vector<int64_t>{2, 2}},
+                                              {"pads", std::vector<int64_t>{1, 1, 1, 1}}}),
+                                    0.5F, 20);
   const std::string b = net.edge(net.node("Conv", {pool, net.weights({32, 16, 1, 1}, 0)}), 1, 100);
   const std::string both = net.edge(net.node("Concat", {pool, b}, {{"axis", int64_t{1}}}), 0.5F, 20);
   net.builder.main.node("Conv", {both, net.weights({8, 48, 1, 1}, 0)}, {"y"}).output("y");

@@ -6,8 +6,12 @@
 #include <utility>
 
 #include "kernels/simd.h"
+#include "kernels/transpose/transpose.h"
 
 namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
+
+extern const TransposeF32 kTransposeF32;
+
 namespace {
 
 using VecI = Vec<int32_t>;
@@ -283,44 +287,6 @@ void pack_rows(const Int8Matrix& a, const void* zero, ptrdiff_t zero_step, size_
 }
 
 template <class Packed, class T>
-void pack_panel_of(const Int8Matrix& b, const T* zero, ptrdiff_t zero_step, size_t k, size_t columns,
-                   std::byte* dst) noexcept {
-  constexpr int kShift = std::is_signed_v<T> ? 0 : 128;  // what makes signed bytes of unsigned ones
-  constexpr size_t kGroup = Packed::kGroup;
-  auto* zeros = reinterpret_cast<int32_t*>(dst);
-  auto* sums = reinterpret_cast<uint32_t*>(zeros + kColumns);
-  for (size_t j = 0; j < kColumns; ++j) {
-    zeros[j] = j < columns && zero ? zero[static_cast<ptrdiff_t>(j) * zero_step] - kShift : j < columns ? -kShift : 0;
-    sums[j] = 0;
-  }
-  auto* to = reinterpret_cast<int8_t*>(dst + kPanelHead);
-  for (size_t p = 0; p < k; p += kGroup, to += kGroup * kColumns) {
-    int8_t group[kGroup][kColumns] = {};
-    for (size_t r = 0; r < kGroup && p + r < k; ++r) {
-      const T* src = static_cast<const T*>(b.data) + static_cast<ptrdiff_t>(p + r) * b.row_stride;
-      if (columns == kColumns && b.col_stride == 1) {
-        for (size_t j = 0; j < kColumns; ++j) group[r][j] = static_cast<int8_t>(src[j] - kShift);
-      } else {
-        for (size_t j = 0; j < columns; ++j) {
-          group[r][j] = static_cast<int8_t>(src[static_cast<ptrdiff_t>(j) * b.col_stride] - kShift);
-        }
-      }
-      for (size_t j = 0; j < kColumns; ++j) sums[j] += static_cast<uint32_t>(group[r][j]);
-    }
-    for (size_t j = 0; j < kColumns; ++j) {
-      for (size_t r = 0; r < kGroup; ++r) to[j * kGroup + r] = group[r][j];
-    }
-  }
-}
-
-template <class Packed>
-void pack_panel(const Int8Matrix& b, const void* zero, ptrdiff_t zero_step, size_t k, size_t columns,
-                std::byte* dst) noexcept {
-  if (b.is_signed) return pack_panel_of<Packed>(b, static_cast<const int8_t*>(zero), zero_step, k, columns, dst);
-  pack_panel_of<Packed>(b, static_cast<const uint8_t*>(zero), zero_step, k, columns, dst);
-}
-
-template <class Packed, class T>
 void interleave_planes(const void* const* planes, ptrdiff_t step, size_t n, int8_t* __restrict dst) noexcept {
   constexpr int kShift = std::is_signed_v<T> ? 0 : 128;
   const T* from[Packed::kGroup];
@@ -339,6 +305,61 @@ void interleave_planes(const void* const* planes, ptrdiff_t step, size_t n, int8
       dst[i * Packed::kGroup + r] = static_cast<int8_t>(from[r][static_cast<ptrdiff_t>(i) * step] - kShift);
     }
   }
+}
+
+template <class Packed, class T>
+void pack_panel_of(const Int8Matrix& b, const T* zero, ptrdiff_t zero_step, size_t k, size_t columns,
+                   std::byte* dst) noexcept {
+  constexpr int kShift = std::is_signed_v<T> ? 0 : 128;  // what makes signed bytes of unsigned ones
+  constexpr size_t kGroup = Packed::kGroup;
+  const auto row_stride = b.row_stride, col_stride = b.col_stride;
+  auto* zeros = reinterpret_cast<int32_t*>(dst);
+  auto* sums = reinterpret_cast<uint32_t*>(zeros + kColumns);
+  for (size_t j = 0; j < kColumns; ++j) {
+    zeros[j] = j < columns && zero ? zero[static_cast<ptrdiff_t>(j) * zero_step] - kShift : j < columns ? -kShift : 0;
+  }
+  const auto* src = static_cast<const T*>(b.data);
+  auto* to = reinterpret_cast<int8_t*>(dst + kPanelHead);
+  constexpr ptrdiff_t kFloat = sizeof(float);
+  size_t done = 0;
+  if (kGroup == kFloat && kShift == 0 && row_stride == 1 && col_stride % kFloat == 0) {  // groups lie in one piece
+    const size_t groups = k / kGroup;
+    done = groups * kGroup;
+    __builtin_memset(to, 0, columns < kColumns ? done * kColumns : 0);
+    kTransposeF32(reinterpret_cast<const float*>(src), col_stride / kFloat, columns, groups,
+                  reinterpret_cast<float*>(to), static_cast<ptrdiff_t>(kColumns));
+  } else if (columns == kColumns && col_stride == 1) {
+    for (; done + kGroup <= k; done += kGroup) {
+      const void* planes[kGroup];
+      for (size_t r = 0; r < kGroup; ++r) planes[r] = src + static_cast<ptrdiff_t>(done + r) * row_stride;
+      interleave_planes<Packed, T>(planes, 1, kColumns, to + done * kColumns);
+    }
+  }
+  for (size_t p = done; p < k; p += kGroup) {
+    for (size_t j = 0; j < kColumns; ++j) {
+      for (size_t r = 0; r < kGroup; ++r) {
+        const bool is_there = j < columns && p + r < k;
+        const ptrdiff_t at = static_cast<ptrdiff_t>(p + r) * row_stride + static_cast<ptrdiff_t>(j) * col_stride;
+        to[(p * kColumns) + j * kGroup + r] = is_there ? static_cast<int8_t>(src[at] - kShift) : int8_t{0};
+      }
+    }
+  }
+  for (size_t j = 0; j < kColumns; ++j) sums[j] = 0;
+  for (size_t p = 0; p < k; p += kGroup, to += kGroup * kColumns) {
+    for (size_t j = 0; j < kColumns; ++j) {
+      int32_t sum = 0;
+      ONNXRUN_UNROLL
+      for (size_t r = 0; r < kGroup; ++r) sum += to[j * kGroup + r];
+      sums[j] += static_cast<uint32_t>(sum);
+    }
+  }
+}
+
+template <class Packed>
+void pack_panel(const Int8Matrix& b, const void* zero, ptrdiff_t zero_step, size_t k, size_t columns,
+                std::byte* dst) noexcept {
+  if (b.is_signed) return pack_panel_of<Packed>(b, static_cast<const int8_t*>(zero), zero_step, k, columns, dst);
+  pack_panel_of<Packed>(b, static_cast<const uint8_t*>(zero), zero_step, k, columns, dst);
 }
 
 template <class Packed>

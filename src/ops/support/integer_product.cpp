@@ -122,21 +122,22 @@ class Planner {
   }
 
  private:
-  // Packs constants now, and plans a phase for others.
+  // Packs constants, and plans a phase for others.
   Packed place(const Packing& packing, const IntegerMatrices& matrices, std::vector<std::function<void()>>& phases) {
     const size_t input = matrices.input;
     const std::optional<size_t> zero_input = matrices.zero_input;
     const Tensor* zeros = zero_input ? context_.elements(*zero_input) : nullptr;
     const size_t bytes = packing.matrix_count() * packing.bytes();
     if (context_.is_constant(input) && (zeros || !zero_input)) {
-      auto pack_all = [&](const Tensor& tensor, std::byte* dst) {
-        for (size_t matrix = 0; matrix < packing.matrix_count(); ++matrix) {
-          for (size_t unit = 0; unit < packing.unit_count(); ++unit) {
-            packing.pack(tensor.data(), zeros ? zeros->data() : nullptr, matrix, unit, dst);
-          }
+      const size_t units = packing.unit_count();
+      auto pack_units = [packing, units, zeros = zeros ? *zeros : Tensor()](const Tensor& tensor, std::byte* dst,
+                                                                            size_t begin, size_t end) {
+        for (size_t unit = begin; unit < end; ++unit) {
+          packing.pack(tensor.data(), zeros.defined() ? zeros.data() : nullptr, unit / units, unit % units, dst);
         }
       };
-      return {context_.packed(input, packing.format(zeros), bytes, pack_all), 0};
+      const std::string format = packing.format(zeros);
+      return {context_.packed_later(input, format, bytes, {packing.matrix_count() * units, std::move(pack_units)}), 0};
     }
     const Packed packed = {nullptr, shared_};
     shared_ = align_up(shared_ + bytes, kAlignment);
