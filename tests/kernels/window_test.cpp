@@ -42,6 +42,11 @@ class WindowTest : public IsaTest {
       row.dilation = dilation;
       row.taps = taps;
       row.count = count;
+      while (row.inside_begin < count && row.inside_begin * stride + skipped < before) ++row.inside_begin;
+      row.inside_end = row.inside_begin;
+      while (row.inside_end < count && row.inside_end * stride + (taps - 1) * dilation + skipped < before + width) {
+        ++row.inside_end;
+      }
       row.dst = dst.data();
       if (is_sum) row.divisors = divisors.data();
       if (is_sum) row.reciprocals = reciprocals.data();

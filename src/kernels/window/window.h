@@ -15,7 +15,8 @@ struct WindowRow {
   size_t width = 0;                // of a row
   size_t before = 0, skipped = 0;  // one of them is 0
   size_t stride = 1, dilation = 1, taps = 1;
-  size_t count = 0;  // outputs
+  size_t count = 0;                         // outputs
+  size_t inside_begin = 0, inside_end = 0;  // those whose columns are all inside the input
   // Of each output, what a sum is divided by, and one by that; nullptr: it is not divided.
   const float* divisors = nullptr;
   const float* reciprocals = nullptr;

@@ -88,9 +88,59 @@ void window(const WindowRow& row, float* buffer) noexcept {
   }
 }
 
+// Output i of a row of blocks, the rows of each column joined first. kRows and kTaps: all of them, inside the input;
+// 0: those that are.
+template <class Op, size_t kRows = 0, size_t kTaps = 0>
+ONNXRUN_INLINE VecF block_output(const WindowRow& row, const float* const* rows, size_t i) noexcept {
+  constexpr bool kKnown = kRows > 0;
+  const size_t first = i * row.stride + row.skipped - row.before;  // wraps around before the input
+  VecF x(Op::kNone);
+  bool is_first = true;
+  const auto add_column = [&](size_t column) ONNXRUN_INLINE_LAMBDA {
+    VecF y = load(rows[0] + column * kLane);
+    if constexpr (kKnown) {
+      ONNXRUN_UNROLL
+      for (size_t r = 1; r < kRows; ++r) y = Op::join(y, load(rows[r] + column * kLane));
+    } else {
+      for (size_t r = 1; r < row.row_count; ++r) y = Op::join(y, load(rows[r] + column * kLane));
+    }
+    x = is_first ? y : Op::join(x, y);
+    is_first = false;
+  };
+  if constexpr (kKnown) {
+    ONNXRUN_UNROLL
+    for (size_t tap = 0; tap < kTaps; ++tap) add_column(first + tap * row.dilation);
+  } else {
+    for (size_t tap = 0; tap < row.taps; ++tap) {
+      if (const size_t column = first + tap * row.dilation; column < row.width) add_column(column);
+    }
+  }
+  if (row.divisors) x = quotient(x, VecF(row.divisors[i]), VecF(row.reciprocals[i]));
+  return x;
+}
+
+// Windows that share few columns, each on its own.
+template <class Op, size_t kRows, size_t kTaps>
+void few_blocks(const WindowRow& args) noexcept {
+  const WindowRow row = args;  // stores could change what is not a copy
+  const float* rows[kRows];
+  for (size_t r = 0; r < kRows; ++r) rows[r] = row.src + row.rows[r] * static_cast<ptrdiff_t>(kLane);
+  size_t i = 0;
+  for (; i < row.inside_begin; ++i) store(row.dst + i * kLane, block_output<Op>(row, rows, i));
+  for (; i < row.inside_end; ++i) store(row.dst + i * kLane, block_output<Op, kRows, kTaps>(row, rows, i));
+  for (; i < row.count; ++i) store(row.dst + i * kLane, block_output<Op>(row, rows, i));
+}
+
 template <class Op>
 void window_blocks(const WindowRow& row, float* buffer) noexcept {
   constexpr ptrdiff_t kElement = kLane;
+  using FewBlocks = void (*)(const WindowRow&) noexcept;
+  static constexpr FewBlocks kFew[3][2] = {{few_blocks<Op, 1, 2>, few_blocks<Op, 1, 3>},
+                                           {few_blocks<Op, 2, 2>, few_blocks<Op, 2, 3>},
+                                           {few_blocks<Op, 3, 2>, few_blocks<Op, 3, 3>}};
+  if (row.stride > 1 && row.row_count >= 1 && row.row_count <= 3 && (row.taps == 2 || row.taps == 3)) {
+    return kFew[row.row_count - 1][row.taps - 2](row);
+  }
   float* joined = buffer + row.before * kLane;
   for (size_t i = 0; i < row.width; ++i) {
     const float* src = row.src + i * kLane;

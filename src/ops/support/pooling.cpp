@@ -81,16 +81,11 @@ std::span<const int64_t> Pooling::input_rows(int64_t row) const {
   return std::span(all_rows).subspan(row_begin[index], row_begin[index + 1] - row_begin[index]);
 }
 
-WindowRow Pooling::window_row(int64_t row, const float* src, float* dst) const {
+WindowRow Pooling::window_row(const float* src, float* dst) const {
   const size_t last = output.size() - 1;
   const auto size = [](int64_t extent) { return static_cast<size_t>(extent); };
   WindowRow result;
   result.src = src;
-  if (row < row_count()) {
-    const auto first = input_rows(row);
-    result.rows = first.data();
-    result.row_count = first.size();
-  }
   result.width = size(input[last]);
   result.before = size(std::max<int64_t>(0, window.pad_begin[last]));
   result.skipped = size(std::max<int64_t>(0, -window.pad_begin[last]));
@@ -98,6 +93,11 @@ WindowRow Pooling::window_row(int64_t row, const float* src, float* dst) const {
   result.dilation = size(window.dilations[last]);
   result.taps = size(window.kernel[last]);
   result.count = size(output[last]);
+  const int64_t reach = (window.kernel[last] - 1) * window.dilations[last] - window.pad_begin[last];
+  const auto begins = inside(-window.pad_begin[last], window.strides[last], input[last], output[last]);
+  const auto ends = inside(reach, window.strides[last], input[last], output[last]);
+  result.inside_end = size(std::min(begins.second, ends.second));
+  result.inside_begin = std::min(size(std::max(begins.first, ends.first)), result.inside_end);
   result.dst = dst;
   return result;
 }
@@ -219,8 +219,11 @@ void join_windows(const Pooling& pooling, const WindowJoin& join, WindowJoin::Ke
                   float* dst, float* buffer) {
   const int64_t columns = pooling.output.back();
   const int64_t width = kernel == join.plain ? 1 : static_cast<int64_t>(channel_block());
-  for (int64_t row = 0; row < pooling.row_count(); ++row) {
-    WindowRow window = pooling.window_row(row, src, dst + row * columns * width);
+  WindowRow window = pooling.window_row(src, dst);
+  for (int64_t row = 0; row < pooling.row_count(); ++row, window.dst += columns * width) {
+    const auto first = pooling.input_rows(row);
+    window.rows = first.data();
+    window.row_count = first.size();
     if (!join.divisors.empty()) {
       window.divisors = join.divisors.data() + row * columns;
       window.reciprocals = join.reciprocals.data() + row * columns;

@@ -34,9 +34,10 @@ struct Pooling {
   std::span<const int64_t> input_rows(int64_t row) const;
   std::vector<Tap> columns;
 
-  // Output row `row` of a map for the kernels of windows, and how many elements of memory they need.
-  WindowRow window_row(int64_t row, const float* src, float* dst) const;
-  size_t window_buffer() const { return window_row(0, nullptr, nullptr).buffer_size(); }
+  // An output row of a map for the kernels of windows, but for the input rows that it meets, and how many elements of
+  // memory they need.
+  WindowRow window_row(const float* src, float* dst) const;
+  size_t window_buffer() const { return window_row(nullptr, nullptr).buffer_size(); }
 
   // The windows' sizes along one axis: taps inside the input or, with padding, inside the padded input.
   std::vector<int64_t> tap_counts(size_t axis, bool with_padding) const;
