@@ -36,15 +36,18 @@ class GatherElements : public Operator {
     const double cost = static_cast<double>(std::min(loop.inner_extent(), kPiece)) * 2 + 5;
     ops::dispatch_width(context.output(0).dtype, [&]<class T>() {
       context.range(loop.piece_count(kPiece), cost, [=](const TileContext& tile, int64_t begin, int64_t end) {
-        const ops::IndexReader reader(tile.input(1), index_dtype);
         const ptrdiff_t step = loop.inner_strides()[1];
-        loop.for_pieces(begin, end, kPiece, [&](const auto& offsets, int64_t first, int64_t count) {
-          const T* src = tile.input<T>(0) + offsets[1];
-          T* dst = tile.output<T>(0) + offsets[0];
-          for (int64_t i = first; i < first + count; ++i) {
-            dst[i] = src[i * step + ops::checked_index(reader[offsets[0] + i], extent) * stride];
-          }
-        });
+        const auto gather = [&](const auto* index) {
+          loop.for_pieces(begin, end, kPiece, [&](const auto& offsets, int64_t first, int64_t count) {
+            const T* src = tile.input<T>(0) + offsets[1];
+            T* dst = tile.output<T>(0) + offsets[0];
+            for (int64_t i = first; i < first + count; ++i) {
+              dst[i] = src[i * step + ops::checked_index(index[offsets[0] + i], extent) * stride];
+            }
+          });
+        };
+        if (index_dtype == DType::int64) return gather(tile.input<int64_t>(1));
+        gather(tile.input<int32_t>(1));
       });
     });
   }

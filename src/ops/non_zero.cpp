@@ -11,10 +11,14 @@ namespace {
 
 template <class T>
 std::vector<int64_t> positions(std::span<const T> elements) {
-  std::vector<int64_t> found;
+  const auto is_found = [](const T& element) { return element != T(); };
+  std::vector<int64_t> found(static_cast<size_t>(std::count_if(elements.begin(), elements.end(), is_found)) + 1);
+  size_t count = 0;  // without a branch: which elements are found nobody can predict
   for (size_t i = 0; i < elements.size(); ++i) {
-    if (elements[i] != T()) found.push_back(static_cast<int64_t>(i));
+    found[count] = static_cast<int64_t>(i);
+    count += is_found(elements[i]) ? 1 : 0;
   }
+  found.pop_back();
   return found;
 }
 
@@ -39,10 +43,13 @@ class NonZero : public Operator {
     const auto count = static_cast<int64_t>(found.size());
     int64_t* dst = context.output<int64_t>(0, DType::int64, {static_cast<int64_t>(shape.rank()), count});
     for (size_t axis = shape.rank(); axis-- > 0;) {
+      // Positions ascend: their quotients by the extent are counted.
       int64_t* row = dst + static_cast<int64_t>(axis) * count;
+      int64_t quotient = 0, begin = 0;
       for (size_t i = 0; i < found.size(); ++i) {
-        row[i] = found[i] % shape[axis];
-        found[i] /= shape[axis];
+        for (; found[i] - begin >= shape[axis]; begin += shape[axis]) ++quotient;
+        row[i] = found[i] - begin;
+        found[i] = quotient;
       }
     }
   }

@@ -86,7 +86,9 @@ void pad_rows(const Geometry& geometry, const T* src, T* dst, const T& fill, int
     const auto copy_each = [&](int64_t first, int64_t past) {
       for (int64_t k = first; k < past; ++k) {
         const int64_t position = geometry.row.source[static_cast<size_t>(k)];
-        if (position == kFill) {
+        if (inner == 1) {
+          to[k] = position == kFill ? fill : src[row + position];
+        } else if (position == kFill) {
           std::fill_n(to + k * inner, inner, fill);
         } else {
           std::copy_n(src + row + position * inner, inner, to + k * inner);
