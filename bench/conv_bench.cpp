@@ -91,6 +91,22 @@ Form direct(const ConvShape& s, bool plain_input) {
           }};
 }
 
+// Of bytes, where the processor multiplies them.
+Form bytes(const ConvShape& s, bool plain_input) {
+  const BlockedConvPlan plan = make_byte_conv_plan(s, plain_input, false, 0);
+  const std::vector<float> numbers(s.out_channels + plan.block, 1.0F / 1024);
+  return {plan.packed_weight_bytes, plan.shared_bytes, plan.scratch_bytes,
+          [=](const float* weights, float* dst) {
+            pack_byte_weights(plan, reinterpret_cast<const int8_t*>(weights), s.in_channels / s.group, dst, 0,
+                              plan.panel_count);
+          },
+          [=](BlockedConvArgs args, void* shared, void* scratch) {
+            args.end = {numbers.data(), numbers.data(), 0, 0, 255};
+            for (size_t i = 0; i < plan.pack_tile_count; ++i) run_blocked_pack(plan, args, i, shared);
+            for (size_t i = 0; i < plan.tile_count; ++i) run_blocked_conv(plan, args, i, shared, scratch);
+          }};
+}
+
 Form winograd(const ConvShape& s, size_t m) {
   const WinogradPlan plan = make_winograd_plan(s, m);
   return {plan.packed_weight_bytes, plan.shared_bytes, plan.scratch_bytes,
@@ -183,6 +199,7 @@ const bool kRegistered = [] {
     } else if (can_block_conv(s, false)) {
       const bool stem = s.in_channels < channel_block();
       add(layer, "direct", [=](const ConvShape& shape) { return direct(shape, stem); });
+      if (has_byte_convolutions()) add(layer, "bytes", [=](const ConvShape& shape) { return bytes(shape, stem); });
       if (winograd_tile(s) == 0) continue;
       add(layer, "winograd2", [](const ConvShape& shape) { return winograd(shape, 2); });
       add(layer, "winograd4", [](const ConvShape& shape) { return winograd(shape, 4); });

@@ -11,6 +11,7 @@
 
 #include "base/aligned_buffer.h"
 #include "base/cpu_features.h"
+#include "kernels/channel_block.h"
 #include "kernels/conv/blocked_conv.h"
 #include "kernels/gemm/gemm.h"
 
@@ -101,7 +102,7 @@ Measured make_gemm(size_t m, size_t n, size_t k) {
 }
 
 // A convolution of blocked maps whose size stays as it is.
-Measured make_conv(size_t in, size_t out, size_t size, size_t kernel) {
+ConvShape conv_shape(size_t in, size_t out, size_t size, size_t kernel) {
   ConvShape shape;
   shape.in_channels = in;
   shape.out_channels = out;
@@ -110,19 +111,33 @@ Measured make_conv(size_t in, size_t out, size_t size, size_t kernel) {
     shape.kernel[axis] = kernel;
     shape.pad_begin[axis] = shape.pad_end[axis] = kernel / 2;
   }
-  const BlockedConvPlan plan = make_blocked_conv_plan(shape, false);
-  const size_t k = in * kernel * kernel;
-  const Floats src(in * size * size), weights(out * k), dst(out * size * size);
+  return shape;
+}
+
+Measured make_conv(const ConvShape& shape, bool of_bytes = false) {
+  const BlockedConvPlan plan =
+      of_bytes ? make_byte_conv_plan(shape, false, false, 0) : make_blocked_conv_plan(shape, false);
+  const size_t positions = shape.input[1] * shape.input[2];
+  const size_t k = shape.in_channels * shape.kernel[1] * shape.kernel[2];
+  const Floats src(shape.in_channels * positions), weights(shape.out_channels * k);
+  const Floats dst(shape.out_channels * positions), numbers(shape.out_channels);
   const Floats packed(plan.packed_weight_bytes / sizeof(float)), shared(plan.shared_bytes / sizeof(float));
   const Floats scratch(plan.scratch_bytes / sizeof(float));
-  pack_blocked_weights(plan, weights.get(), packed.get(), 0, plan.panel_count);
+  if (of_bytes) {
+    pack_byte_weights(plan, reinterpret_cast<const int8_t*>(weights.get()), shape.in_channels, packed.get(), 0,
+                      plan.panel_count);
+  } else {
+    pack_blocked_weights(plan, weights.get(), packed.get(), 0, plan.panel_count);
+  }
   const auto run = [=] {
-    const BlockedConvArgs args{src.get(), packed.get(), dst.get(), {}};
+    const BlockedConvArgs args{src.get(), packed.get(), dst.get(), {}, {numbers.get(), numbers.get(), 0, 0, 255}};
     for (size_t i = 0; i < plan.pack_tile_count; ++i) run_blocked_pack(plan, args, i, shared.get());
     for (size_t i = 0; i < plan.tile_count; ++i) run_blocked_conv(plan, args, i, shared.get(), scratch.get());
   };
-  const std::string edge = std::to_string(kernel);
-  return {"convolution " + edge + "x" + edge, 2.0 * static_cast<double>(out * size * size * k), run};
+  const std::string edge = std::to_string(shape.kernel[1]);
+  const double operations = 2.0 * static_cast<double>(shape.out_channels * positions * k);
+  if (of_bytes) return {"convolution of bytes " + edge + "x" + edge + ", four as one", operations / 4, run};
+  return {"convolution " + edge + "x" + edge, operations, run};
 }
 
 int judge() {
@@ -133,7 +148,9 @@ int judge() {
                 std::string(isa_name(selected_isa())).c_str());
     return 0;
   }
-  std::vector<Measured> kernels = {make_conv(128, 128, 28, 3), make_conv(256, 64, 56, 1), make_gemm(128, 768, 768)};
+  const ConvShape conv3x3 = conv_shape(128, 128, 28, 3);
+  std::vector<Measured> kernels = {make_conv(conv3x3), make_conv(conv_shape(256, 64, 56, 1)), make_gemm(128, 768, 768)};
+  if (has_byte_convolutions()) kernels.push_back(make_conv(conv3x3, true));
   const auto fast = [&](const Measured& kernel) { return kernel.best >= kWanted * peak.best; };
   for (int round = 0; round < kMostRounds; ++round) {
     if (round >= kFewestRounds && std::all_of(kernels.begin(), kernels.end(), fast)) break;
