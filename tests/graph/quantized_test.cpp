@@ -40,7 +40,7 @@ class Quantized {
 
   // Quantizes and dequantizes a value; returns the new one.
   std::string edge(const std::string& value, float scale, int zero) {
-    const std::string name = value + "_" + std::to_string(count_++);
+    std::string name = value + "_" + std::to_string(count_++);
     builder.main.constant(name + "s", floats({}, {scale})).constant(name + "z", one(dtype_, zero));
     builder.main.node("QuantizeLinear", {value, name + "s", name + "z"}, {name + "q"});
     builder.main.node("DequantizeLinear", {name + "q", name + "s", name + "z"}, {name});
@@ -49,7 +49,7 @@ class Quantized {
 
   // int8 weights with a scale for each element of the axis.
   std::string weights(const Shape& shape, int64_t axis, DType dtype = DType::int8) {
-    const std::string name = "w" + std::to_string(count_++);
+    std::string name = "w" + std::to_string(count_++);
     std::vector<float> scales(static_cast<size_t>(shape[static_cast<size_t>(axis)]));
     for (size_t i = 0; i < scales.size(); ++i) scales[i] = i % 3 == 0 ? 0.25F : 0.125F;
     Tensor zeros(dtype, {shape[static_cast<size_t>(axis)]});
@@ -62,7 +62,7 @@ class Quantized {
   }
 
   std::string bias(int64_t channels) {
-    const std::string name = "b" + std::to_string(count_++);
+    std::string name = "b" + std::to_string(count_++);
     builder.main.constant(name + "q", whole_numbers<int32_t>(DType::int32, {channels}, -50, 50, count_));
     builder.main.constant(name + "s", floats({}, {0.125F}));
     builder.main.node("DequantizeLinear", {name + "q", name + "s"}, {name});
@@ -70,7 +70,7 @@ class Quantized {
   }
 
   std::string node(const std::string& op_type, const Names& inputs, const Attributes& attributes = {}) {
-    const std::string name = "y" + std::to_string(count_++);
+    std::string name = "y" + std::to_string(count_++);
     builder.main.node(op_type, inputs, {name}, attributes);
     return name;
   }

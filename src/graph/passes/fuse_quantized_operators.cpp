@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <optional>
 
@@ -337,11 +338,12 @@ class Fusion {
     const bool transposed = is_gemm && integer_attribute(node, "transB", 0) != 0;
     auto weights = x ? weights_of(node.inputs[1], is_conv || transposed ? 0 : 1) : std::nullopt;
     if (!weights) return {};
+    constexpr int64_t kMostTerms = std::numeric_limits<int32_t>::max() / (255 * 128);  // a sum is an int32
+    const auto channels = static_cast<int64_t>(weights->scale.size());
     const bool fits = is_conv ? has_kernel(node, node.inputs[0], weights->integers, end != nullptr)
                               : has_rows(node, weights->integers);
-    if (!fits) return {};
-    const auto bias =
-        bias_of(node.inputs.size() > 2 ? node.inputs[2] : kNoValue, static_cast<int64_t>(weights->scale.size()));
+    if (!fits || constant_of(graph_, weights->integers)->elements() > kMostTerms * channels) return {};
+    const auto bias = bias_of(node.inputs.size() > 2 ? node.inputs[2] : kNoValue, channels);
     if (!bias) return {};
     for (double& scale : weights->scale) scale *= static_cast<double>(x->quantization.scale);
     Node plain = node;
