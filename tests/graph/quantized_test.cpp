@@ -24,8 +24,8 @@ Tensor whole_numbers(DType dtype, const Shape& shape, int low, int high, uint32_
   return tensor;
 }
 
-Tensor one(DType dtype, int number) {
-  Tensor tensor(dtype, Shape());
+Tensor one(DType dtype, int number, const Shape& shape = {}) {
+  Tensor tensor(dtype, shape);
   if (dtype == DType::uint8) tensor.mutable_values<uint8_t>()[0] = static_cast<uint8_t>(number);
   if (dtype == DType::int8) tensor.mutable_values<int8_t>()[0] = static_cast<int8_t>(number);
   return tensor;
@@ -41,7 +41,8 @@ class Quantized {
   // Quantizes and dequantizes a value; returns the new one.
   std::string edge(const std::string& value, float scale, int zero) {
     std::string name = value + "_" + std::to_string(count_++);
-    builder.main.constant(name + "s", floats({}, {scale})).constant(name + "z", one(dtype_, zero));
+    const Shape shape = count_ % 2 == 0 ? Shape() : Shape{1};  // both stand for one number
+    builder.main.constant(name + "s", floats(shape, {scale})).constant(name + "z", one(dtype_, zero, shape));
     builder.main.node("QuantizeLinear", {value, name + "s", name + "z"}, {name + "q"});
     builder.main.node("DequantizeLinear", {name + "q", name + "s", name + "z"}, {name});
     return name;

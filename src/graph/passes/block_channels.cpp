@@ -166,8 +166,10 @@ class Blocking {
   }
 
   bool rest_are_scalars(const Node& node) const {
-    return std::all_of(node.inputs.begin() + 1, node.inputs.end(),
-                       [&](ValueId id) { return id == kNoValue || (shape(id).has_rank() && shape(id).rank() == 0); });
+    const auto is_scalar = [&](ValueId id) {
+      return id == kNoValue || (shape(id).has_rank() && shape(id).rank() <= 1 && shape(id).elements().is(1));
+    };
+    return std::all_of(node.inputs.begin() + 1, node.inputs.end(), is_scalar);
   }
 
   bool block_unary(NodeId id, const Node& node) {
