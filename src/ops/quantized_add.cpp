@@ -1,5 +1,6 @@
 // onnxrun.QuantizedAdd: the Add, and a Relu or Clip, between the DequantizeLinears of two maps of uint8 of the same
-// shape and a QuantizeLinear to uint8: round(A * a_scale + B * b_scale + shift) + zero, from low to high.
+// shape and a QuantizeLinear to uint8: round((A - a_zero) * a_scale + (B - b_zero) * b_scale) + zero, from low
+// to high.
 #include "graph/registry.h"
 #include "kernels/quantize/quantize.h"
 #include "ops/support/channel_blocks.h"
@@ -10,10 +11,9 @@ namespace {
 class QuantizedAdd : public Operator {
  public:
   explicit QuantizedAdd(AttributeReader& attributes)
-      : sum_{attributes.number("a_scale", 1), attributes.number("b_scale", 1), attributes.number("shift", 0),
-             static_cast<int32_t>(attributes.required_integer("zero"))},
-        range_{static_cast<int32_t>(attributes.required_integer("low")),
-               static_cast<int32_t>(attributes.required_integer("high"))} {}
+      : sum_{attributes.number("a_scale", 1), attributes.number("b_scale", 1), integer(attributes, "a_zero"),
+             integer(attributes, "b_zero"), integer(attributes, "zero")},
+        range_{integer(attributes, "low"), integer(attributes, "high")} {}
 
   void infer(InferContext& context) const override { context.set_shape(0, context.shape(0)); }
 
@@ -29,6 +29,10 @@ class QuantizedAdd : public Operator {
   }
 
  private:
+  static int32_t integer(AttributeReader& attributes, std::string_view name) {
+    return static_cast<int32_t>(attributes.required_integer(name));
+  }
+
   QuantizedSum sum_;
   QuantizedRange range_;
 };

@@ -26,9 +26,7 @@ class QuantizedMatMul : public Operator {
     const DimShape& a = context.shape(kA);
     const DimShape& b = context.shape(kB);
     if (!a.has_rank() || !b.has_rank()) return;
-    DimShape y = a;
-    y[a.rank() - 1] = b[transposed_ ? 0 : 1];
-    context.set_shape(0, std::move(y));
+    context.set_shape(0, ops::matmul_shape(a, transposed_ ? DimShape{b[1], b[0]} : b));
   }
 
   void plan(PlanContext& context) const override {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "kernels/channel_block.h"
+#include "onnxrun/error.h"
 #include "onnxrun/session.h"
 #include "support/model_builder.h"
 
@@ -178,6 +179,54 @@ TEST(QuantizedOperators, ProductsMultiplyBytes) {
     EXPECT_EQ(steps.count("onnxrun.QuantizedMatMul"), fused(2));
     EXPECT_EQ(steps.count("onnxrun.Gemm") + steps.count("Gemm") + steps.count("MatMul"), 2 - fused(2));
   }
+}
+
+// As PyTorch writes what was trained to be quantized: weights in floats, numbers as nodes.
+TEST(QuantizedOperators, WeightsMayBeQuantizedInTheGraph) {
+  Quantized net;
+  ModelBuilder::Body& body = net.builder.main;
+  body.input("x", DType::float32, {"3", "20"}).constant("w", whole_numbers<float>(DType::float32, {6, 20}, -30, 30, 3));
+  body.node("Constant", {}, {"s"}, {{"value", floats({}, {0.5F})}});
+  body.node("Constant", {}, {"z"}, {{"value", one(DType::int8, 0)}});
+  body.node("QuantizeLinear", {"w", "s", "z"}, {"wq"}).node("DequantizeLinear", {"wq", "s", "z"}, {"wd"});
+  body.node("Transpose", {"wd"}, {"wt"}, {{"perm", std::vector<int64_t>{1, 0}}});
+  body.node("MatMul", {net.edge("x", 0.5F, 128), "wt"}, {"y"}).output("y");
+  EXPECT_EQ(run(net.builder, image({3, 20})).count("onnxrun.QuantizedMatMul"), fused(1));
+}
+
+TEST(QuantizedOperators, OneChannelIsNotDepthwise) {
+  Quantized net;
+  net.builder.main.input("x", DType::float32, {"2", "1", "9", "9"});
+  const std::string y = net.node("Conv", {net.edge("x", 0.5F, 100), net.weights({1, 1, 3, 3}, 0)}, kSame);
+  net.builder.main.node("Neg", {net.edge(y, 1, 128)}, {"y"}).output("y");
+  EXPECT_EQ(run(net.builder, image({2, 1, 9, 9})).count("onnxrun.BlockedQuantizedConv"), fused(1));
+}
+
+TEST(QuantizedOperators, ExtentsAreChecked) {
+  Quantized net;
+  net.builder.main.input("x", DType::float32, {"n", "k"});
+  net.builder.main.node("MatMul", {net.edge("x", 0.5F, 128), net.weights({24, 3}, 1)}, {"y"}).output("y");
+  const Session session(net.builder.model(), {});
+  EXPECT_EQ(session.run(std::vector<Value>{image({2, 24})})[0].tensor().shape(), Shape({2, 3}));
+  EXPECT_THROW(session.run(std::vector<Value>{image({2, 32})}), Error);
+}
+
+// More products than an int32 holds, and floats of another type beside.
+TEST(QuantizedOperators, WhatWouldNotFitStaysInFloats) {
+  Quantized many;
+  many.builder.main.input("x", DType::float32, {"1", "70000"});
+  many.builder.main.node("MatMul", {many.edge("x", 0.5F, 0), many.weights({70000, 1}, 1)}, {"y"}).output("y");
+  for (const StepInfo& step : Session(many.builder.model(), {}).steps()) {
+    EXPECT_FALSE(step.node.starts_with("onnxrun.QuantizedMatMul"));
+  }
+  Quantized net(DType::int8);
+  net.builder.opset = 23;
+  ModelBuilder::Body& body = net.builder.main;
+  body.input("x", DType::float32, {"2", "24"}).constant("s", floats({}, {0.5F})).constant("z", one(DType::int8, 3));
+  body.node("QuantizeLinear", {"x", "s", "z"}, {"q"}).node("DequantizeLinear", {"q", "s", "z"}, {"d"});
+  body.node("DequantizeLinear", {"q", "s", "z"}, {"h"}, {{"output_dtype", static_cast<int64_t>(DType::float16)}});
+  body.node("MatMul", {"d", net.weights({24, 3}, 1)}, {"y"}).output("y").output("h");
+  EXPECT_EQ(run(net.builder, image({2, 24})).count("onnxrun.QuantizedMatMul"), fused(1));
 }
 
 TEST(QuantizedOperators, LinearConvolutionsAreTheSame) {

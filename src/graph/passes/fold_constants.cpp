@@ -5,6 +5,7 @@
 #include "graph/content.h"
 #include "graph/operator.h"
 #include "graph/passes/pass.h"
+#include "graph/passes/pattern.h"
 #include "onnxrun/error.h"
 
 namespace onnxrun {
@@ -96,16 +97,23 @@ void share_with_subgraphs(Graph& graph, Node& node) {
   std::erase_if(node.implicit_inputs, [&](ValueId id) { return graph.value(id).constant != nullptr; });
 }
 
-}  // namespace
-
-int fold_constants(Graph& graph, const PassContext& context) {
+int fold(Graph& graph, const PassContext& context, bool keeps_dequantized) {
   int folded = 0;
   const std::vector<NodeId> order = graph.order();
   for (const NodeId id : order) {
+    if (graph.node(id).removed || (keeps_dequantized && is_operator(graph.node(id), "DequantizeLinear"))) continue;
     if (!graph.node(id).implicit_inputs.empty()) share_with_subgraphs(graph, graph.node(id));
     if (evaluate(graph, id, context) || materialize(graph, id)) ++folded;
   }
   return folded;
+}
+
+}  // namespace
+
+int fold_constants(Graph& graph, const PassContext& context) { return fold(graph, context, context.fuse_quantized); }
+
+int fold_dequantized(Graph& graph, const PassContext& context) {
+  return context.fuse_quantized ? fold(graph, context, false) : 0;
 }
 
 }  // namespace onnxrun

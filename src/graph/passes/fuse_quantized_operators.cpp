@@ -126,7 +126,9 @@ class Fusion {
     const auto zero = quantization_of(graph_, node, DType::int8)->zero_point;
     node.inputs.resize(3, kNoValue);
     node.inputs[2] = byte(graph_.value(node.outputs[0]).name + " (zero point)", static_cast<int32_t>(zero) + 128);
-    std::erase_if(node.attributes, [](const Attribute& attribute) { return attribute.name == "output_dtype"; });
+    if (is_operator(node, "QuantizeLinear")) {
+      std::erase_if(node.attributes, [](const Attribute& attribute) { return attribute.name == "output_dtype"; });
+    }
     replace(id, std::move(node));
   }
 
@@ -261,7 +263,10 @@ class Fusion {
     const auto scale = numbers_of(dequantize->inputs[1], constant->shape()[axis]);
     const ConstantPtr scales = constant_of(graph_, dequantize->inputs[1]);
     const int64_t scaled = integer_attribute(*dequantize, "axis", 1);
-    if (!scale || (scales->elements() > 1 && (scaled + rank) % rank != static_cast<int64_t>(axis))) return {};
+    // Each weight is a finite float, whatever the integer.
+    const auto fits = [](double unit) { return std::isfinite(static_cast<float>(unit * 128)); };
+    if (!scale || !std::all_of(scale->begin(), scale->end(), fits)) return {};
+    if (scales->elements() > 1 && (scaled + rank) % rank != static_cast<int64_t>(axis)) return {};
     const ValueId zero = dequantize->inputs.size() > 2 ? dequantize->inputs[2] : kNoValue;
     const ValueId integers = signed_weights(dequantize->inputs[0], zero);
     if (integers == kNoValue) return {};
@@ -306,14 +311,22 @@ class Fusion {
     return add_constant(graph_, name, std::move(tensor));
   }
 
-  // A Quantized `op_type` in the place of `node`; `scale` is that of a sum, `end` null where the output is float32.
-  Node quantized(const Node& node, const Bytes& x, ValueId weights, Numbers scale, Numbers bias, const End* end,
-                 ValueId output, const std::string& op_type) {
+  // A Quantized `op_type` in the place of `node`, where its sums fit int32 and its numbers float32; `scale` is that of
+  // a sum, `end` null where the output is float32.
+  std::optional<Node> quantized(const Node& node, const Bytes& x, ValueId weights, Numbers scale, Numbers bias,
+                                const End* end, ValueId output, const std::string& op_type) {
     const std::string name = graph_.value(output).name;
     if (end) {
       const auto unit = static_cast<double>(end->quantization.scale);
       for (double& number : scale) number /= unit;
       for (double& number : bias) number /= unit;
+    }
+    constexpr int64_t kMostTerms = std::numeric_limits<int32_t>::max() / (255 * 128);
+    const auto channels = static_cast<int64_t>(scale.size());
+    const auto fits = [](double number) { return std::isfinite(static_cast<float>(number)); };
+    if (constant_of(graph_, weights)->elements() > kMostTerms * channels ||
+        !std::all_of(scale.begin(), scale.end(), fits) || !std::all_of(bias.begin(), bias.end(), fits)) {
+      return {};
     }
     Node result = node;
     result.domain = "onnxrun";
@@ -330,19 +343,34 @@ class Fusion {
     return result;
   }
 
+  // What a Transpose of a matrix reads.
+  ValueId transposed_from(ValueId id) const {
+    const NodeId producer = graph_.value(id).producer;
+    if (producer == kNoNode || !is_operator(graph_.node(producer), "Transpose")) return kNoValue;
+    const Node& transpose = graph_.node(producer);
+    const auto* perm = integers_attribute(transpose, "perm");
+    const DimShape& shape = graph_.value(transpose.inputs[0]).type.shape;
+    const bool swaps = !perm || perm->empty() || *perm == std::vector<int64_t>{1, 0};
+    return shape.has_rank() && shape.rank() == 2 && swaps ? transpose.inputs[0] : kNoValue;
+  }
+
   // A Conv, MatMul or Gemm of bytes.
   std::optional<Node> product_of_bytes(const Node& node, ValueId output, const End* end) {
     if (!is_product(node)) return {};
     const bool is_conv = is_operator(node, "Conv"), is_gemm = is_operator(node, "Gemm");
     const auto x = bytes_of(node.inputs[0]);
-    const bool transposed = is_gemm && integer_attribute(node, "transB", 0) != 0;
-    auto weights = x ? weights_of(node.inputs[1], is_conv || transposed ? 0 : 1) : std::nullopt;
+    bool transposed = is_gemm && integer_attribute(node, "transB", 0) != 0;
+    ValueId matrix = node.inputs[1];
+    if (const ValueId from = transposed_from(matrix); !is_conv && from != kNoValue) {
+      matrix = from;
+      transposed = !transposed;
+    }
+    auto weights = x ? weights_of(matrix, is_conv || transposed ? 0 : 1) : std::nullopt;
     if (!weights) return {};
-    constexpr int64_t kMostTerms = std::numeric_limits<int32_t>::max() / (255 * 128);  // a sum is an int32
-    const auto channels = static_cast<int64_t>(weights->scale.size());
     const bool fits = is_conv ? has_kernel(node, node.inputs[0], weights->integers, end != nullptr)
                               : has_rows(node, weights->integers);
-    if (!fits || constant_of(graph_, weights->integers)->elements() > kMostTerms * channels) return {};
+    if (!fits) return {};
+    const auto channels = static_cast<int64_t>(weights->scale.size());
     const auto bias = bias_of(node.inputs.size() > 2 ? node.inputs[2] : kNoValue, channels);
     if (!bias) return {};
     for (double& scale : weights->scale) scale *= static_cast<double>(x->quantization.scale);
@@ -369,7 +397,8 @@ class Fusion {
     const ConstantPtr x_zero = scalar(kXZero), y_zero = scalar(kYZero);
     if (!x_zero || !y_zero || x_zero->elements() != 1 || y_zero->elements() != 1) return false;
     if (!read_scalar(graph_, conv.inputs[kXScale], x.quantization.scale) ||
-        !read_scalar(graph_, conv.inputs[kYScale], end.quantization.scale)) {
+        !read_scalar(graph_, conv.inputs[kYScale], end.quantization.scale) || !std::isnormal(x.quantization.scale) ||
+        !std::isnormal(end.quantization.scale)) {
       return false;
     }
     x.quantization.zero_point = read_unaligned<uint8_t>(x_zero->tensor(), 0);
@@ -385,8 +414,9 @@ class Fusion {
       (*scale)[i] *= static_cast<double>(x.quantization.scale);
       (*bias)[i] *= (*scale)[i];
     }
-    replace(id, quantized(conv, x, weights, *scale, *bias, &end, end.output, "Conv"));
-    return true;
+    auto quantized_conv = quantized(conv, x, weights, *scale, *bias, &end, end.output, "Conv");
+    if (quantized_conv) replace(id, std::move(*quantized_conv));
+    return quantized_conv.has_value();
   }
 
   std::optional<Node> add_of_bytes(const Node& add, const End& end) const {
@@ -394,16 +424,16 @@ class Fusion {
     const DimShape& sum = shape(add.outputs[0]);
     if (!a || !b || !sum.has_rank() || !(shape(a->integers) == sum) || !(shape(b->integers) == sum)) return {};
     const auto unit = static_cast<double>(end.quantization.scale);
-    const double a_scale = static_cast<double>(a->quantization.scale) / unit;
-    const double b_scale = static_cast<double>(b->quantization.scale) / unit;
-    const double zeros = static_cast<double>(a->quantization.zero_point) * a_scale +
-                         static_cast<double>(b->quantization.zero_point) * b_scale;
+    const auto a_scale = static_cast<float>(static_cast<double>(a->quantization.scale) / unit);
+    const auto b_scale = static_cast<float>(static_cast<double>(b->quantization.scale) / unit);
+    if (!std::isfinite(a_scale) || !std::isfinite(b_scale)) return {};
     Node node = add;
     node.inputs = {a->integers, b->integers};
     node.outputs = {end.output};
-    node.attributes = {{"a_scale", static_cast<float>(a_scale)},
-                       {"b_scale", static_cast<float>(b_scale)},
-                       {"shift", static_cast<float>(-zeros)}};
+    node.attributes = {{"a_scale", a_scale},
+                       {"b_scale", b_scale},
+                       {"a_zero", static_cast<int64_t>(a->quantization.zero_point)},
+                       {"b_zero", static_cast<int64_t>(b->quantization.zero_point)}};
     set_bounds(node, end);
     node.domain = "onnxrun";
     node.opset = 1;

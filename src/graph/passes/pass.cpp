@@ -14,8 +14,9 @@ namespace {
 constexpr Pass kPasses[] = {
     {"remove_dead_nodes", 1, remove_dead_nodes},
     {"widen_floats", 2, widen_floats},
-    {"fuse_quantized_operators", 2, fuse_quantized_operators},
     {"fold_constants", 1, fold_constants},
+    {"fuse_quantized_operators", 2, fuse_quantized_operators},
+    {"fold_dequantized", 1, fold_dequantized},
     {"inline_constant_if", 1, inline_constant_if},
     {"remove_no_ops", 1, remove_no_ops},
     {"fuse_quantization", 2, fuse_quantization},

@@ -36,6 +36,7 @@ struct Pass {
 int remove_dead_nodes(Graph& graph, const PassContext& context);
 int widen_floats(Graph& graph, const PassContext& context);
 int fold_constants(Graph& graph, const PassContext& context);
+int fold_dequantized(Graph& graph, const PassContext& context);
 int inline_constant_if(Graph& graph, const PassContext& context);
 int remove_no_ops(Graph& graph, const PassContext& context);
 int fuse_batch_normalization(Graph& graph, const PassContext& context);

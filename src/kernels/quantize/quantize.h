@@ -18,9 +18,10 @@ struct QuantizedRange {
   int32_t high = 0;
 };
 
-// Of two numbers a and b the number a * a_scale + b * b_scale + shift, each product rounded, and its zero point.
+// Of two integers a and b the number (a - a_zero) * a_scale + (b - b_zero) * b_scale, and its zero point.
 struct QuantizedSum {
-  float a_scale = 0, b_scale = 0, shift = 0;
+  float a_scale = 0, b_scale = 0;
+  int32_t a_zero = 0, b_zero = 0;
   int32_t zero = 0;
 };
 

@@ -90,7 +90,7 @@ void add(const uint8_t* a, const uint8_t* b, const QuantizedSum& sum, QuantizedR
          size_t n) noexcept {
   const QuantizedSum s = sum;
   for (size_t i = 0; i < n; ++i) {
-    const float x = static_cast<float>(a[i]) * s.a_scale + static_cast<float>(b[i]) * s.b_scale + s.shift;
+    const float x = static_cast<float>(a[i] - s.a_zero) * s.a_scale + static_cast<float>(b[i] - s.b_zero) * s.b_scale;
     dst[i] = static_cast<uint8_t>(round_and_clamp(x, s.zero, range));
   }
 }

@@ -96,7 +96,7 @@ WindowRow Pooling::window_row(const float* src, float* dst) const {
   const int64_t reach = (window.kernel[last] - 1) * window.dilations[last] - window.pad_begin[last];
   const auto begins = inside(-window.pad_begin[last], window.strides[last], input[last], output[last]);
   const auto ends = inside(reach, window.strides[last], input[last], output[last]);
-  result.inside_end = size(std::min(begins.second, ends.second));
+  result.inside_end = size(std::min({begins.second, ends.second, output[last]}));
   result.inside_begin = std::min(size(std::max(begins.first, ends.first)), result.inside_end);
   result.dst = dst;
   return result;
