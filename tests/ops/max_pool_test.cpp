@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "support/op_tester.h"
 
 namespace onnxrun {
@@ -29,6 +31,19 @@ TEST(Pools, RoundUpToAWindowThatHangsOver) {
              .inputs = {numbers(DType::float32, {1, 1, 2}, {4, 7})},
              .outputs = {numbers(DType::float32, {1, 1, 1}, {7})},
              .attributes = {{"kernel_shape", Integers{3}}, {"strides", Integers{2}}, {"ceil_mode", int64_t{1}}}});
+}
+
+// Windows that end before the input begins, of one map and of maps in blocks.
+TEST(Pools, ReadNothingWhereThePaddingCutsTheWholeInput) {
+  for (const int64_t channels : {1, 40}) {
+    const std::vector<double> x(static_cast<size_t>(channels * 4), 5);
+    const std::vector<double> nothing(static_cast<size_t>(channels * 6), -std::numeric_limits<double>::infinity());
+    expect_op({.op = "MaxPool",
+               .inputs = {numbers(DType::float32, {1, channels, 1, 4}, x)},
+               .outputs = {numbers(DType::float32, {1, channels, 1, 6}, nothing)},
+               .attributes = {
+                   {"kernel_shape", Integers{1, 2}}, {"strides", Integers{1, 2}}, {"pads", Integers{0, 16, 0, -7}}}});
+  }
 }
 
 }  // namespace
