@@ -14,13 +14,16 @@ struct Convolution {
   size_t weights;
   bool over_input = false;  // positions of the input, not of the output
 };
-constexpr std::array<Convolution, 6> kConvolutions = {{{"Conv", 1},
+constexpr std::array<Convolution, 8> kConvolutions = {{{"Conv", 1},
                                                        {"BlockedConv", 1},
                                                        {"ConvTranspose", 1, true},
                                                        {"DeformConv", 1},
                                                        {"ConvInteger", 1},
-                                                       {"QLinearConv", 3}}};
-constexpr std::array<std::string_view, 3> kRowProducts = {"MatMul", "MatMulInteger", "QLinearMatMul"};
+                                                       {"QLinearConv", 3},
+                                                       {"QuantizedConv", 1},
+                                                       {"BlockedQuantizedConv", 1}}};
+constexpr std::array<std::string_view, 4> kRowProducts = {"MatMul", "MatMulInteger", "QLinearMatMul",
+                                                          "QuantizedMatMul"};
 constexpr std::array<std::string_view, 3> kRecurrent = {"RNN", "GRU", "LSTM"};
 
 double product(std::initializer_list<int64_t> factors) {
