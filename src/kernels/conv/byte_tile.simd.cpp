@@ -14,6 +14,13 @@ ONNXRUN_INLINE __m512i broadcast(const float* four_bytes) noexcept {
   return _mm512_castps_si512(_mm512_set1_ps(*four_bytes));
 }
 
+// What the sums of a vector of channels stand for.
+ONNXRUN_INLINE __m512 number(__m512i sums, const ByteTileEnd& end, size_t channel, int vector) noexcept {
+  channel += static_cast<size_t>(vector * kWidth);
+  return _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums), _mm512_loadu_ps(end.scale + channel),
+                         _mm512_loadu_ps(end.shift + channel));
+}
+
 template <bool kPlain, bool kToFloats, int kColumns, int kVectors>
 void byte_tile(const BlockedTile& t) noexcept {
   constexpr int kStep = kPlain ? 1 : kGroupsOfBlock;
@@ -58,18 +65,30 @@ void byte_tile(const BlockedTile& t) noexcept {
       weights += t.weight_block_step;
     }
     const ByteTileEnd& end = *t.end;
-    [[maybe_unused]] const ByteRange range(end);
-    each([&](int p, int v, __m512i& x) ONNXRUN_INLINE_LAMBDA {
-      const size_t channel = t.channel + static_cast<size_t>(v * kWidth);
-      const __m512 y = _mm512_fmadd_ps(_mm512_cvtepi32_ps(x), _mm512_loadu_ps(end.scale + channel),
-                                       _mm512_loadu_ps(end.shift + channel));
-      float* to = dst + v * t.dst_vector_step + p * kOut;
-      if constexpr (kToFloats) {
-        _mm512_storeu_ps(to, y);
-      } else {
-        range.store(reinterpret_cast<uint8_t*>(to), y);
+    const auto place = [&](int p, int v) ONNXRUN_INLINE_LAMBDA { return dst + v * t.dst_vector_step + p * kOut; };
+    if constexpr (kToFloats) {
+      ONNXRUN_UNROLL
+      for (int p = 0; p < kColumns; ++p) {
+        ONNXRUN_UNROLL
+        for (int v = 0; v < kVectors; ++v) _mm512_storeu_ps(place(p, v), number(acc[p][v], end, t.channel, v));
       }
-    });
+    } else {
+      constexpr int kFours = kColumns / 4 * 4;
+      const ByteRange range(end);
+      ONNXRUN_UNROLL
+      for (int v = 0; v < kVectors; ++v) {
+        ONNXRUN_UNROLL
+        for (int p = 0; p < kFours; p += 4) {
+          const __m512 numbers[4] = {number(acc[p][v], end, t.channel, v), number(acc[p + 1][v], end, t.channel, v),
+                                     number(acc[p + 2][v], end, t.channel, v),
+                                     number(acc[p + 3][v], end, t.channel, v)};
+          range.store_four(reinterpret_cast<uint8_t*>(place(p, v)), numbers);
+        }
+        ONNXRUN_UNROLL
+        for (int p = kFours; p < kColumns; ++p)
+          range.store(reinterpret_cast<uint8_t*>(place(p, v)), number(acc[p][v], end, t.channel, v));
+      }
+    }
     first += kColumns * kStep;
     dst += kColumns * kOut;
   }

@@ -17,9 +17,30 @@ ONNXRUN_INLINE void add_byte_products(__m512i& sum, __m512i x, __m512i weights) 
 struct ByteRange {
   __m512 low, high;
   __m512i zero;
+  __m512i zeros, lows, highs;  // of int16 and of bytes
 
   explicit ONNXRUN_INLINE ByteRange(const ByteTileEnd& end) noexcept
-      : low(_mm512_set1_ps(end.low)), high(_mm512_set1_ps(end.high)), zero(_mm512_set1_epi32(end.zero)) {}
+      : low(_mm512_set1_ps(end.low)),
+        high(_mm512_set1_ps(end.high)),
+        zero(_mm512_set1_epi32(end.zero)),
+        zeros(_mm512_set1_epi16(static_cast<int16_t>(end.zero))),
+        lows(_mm512_set1_epi8(static_cast<int8_t>(static_cast<int32_t>(end.low) + end.zero))),
+        highs(_mm512_set1_epi8(static_cast<int8_t>(static_cast<int32_t>(end.high) + end.zero))) {}
+
+  // Four vectors of numbers as four times sixteen bytes, through integers that saturate.
+  ONNXRUN_INLINE void store_four(uint8_t* dst, const __m512 (&numbers)[4]) const noexcept {
+    const __m512 large = _mm512_set1_ps(0x1p30f);  // what is larger would not become an integer
+    const auto pair = [&](__m512 x, __m512 y) ONNXRUN_INLINE_LAMBDA {
+      const __m512i words =
+          _mm512_packs_epi32(_mm512_cvtps_epi32(_mm512_min_ps(x, large)), _mm512_cvtps_epi32(_mm512_min_ps(y, large)));
+      return _mm512_adds_epi16(words, zeros);
+    };
+    const __m512i bytes = _mm512_packus_epi16(pair(numbers[0], numbers[1]), pair(numbers[2], numbers[3]));
+    const __m512i inside = _mm512_min_epu8(_mm512_max_epu8(bytes, lows), highs);
+    // Packing works in lanes of four channels.
+    const __m512i order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    _mm512_storeu_si512(dst, _mm512_permutexvar_epi32(order, inside));
+  }
 
   // The bytes that stand for numbers.
   ONNXRUN_INLINE void store(uint8_t* dst, __m512 numbers) const noexcept {
