@@ -104,12 +104,20 @@ struct ByteProblem {
   }
 };
 
-class ByteConvTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!has_byte_convolutions()) GTEST_SKIP() << "no AVX512_VNNI";
+class ByteConvTest : public IsaTest {
+ public:
+  // The instruction sets that have such kernels.
+  static std::vector<Isa> all() {
+    std::vector<Isa> result;
+    for (const Isa isa : IsaTest::all()) {
+      set_isa_cap_for_testing(isa);
+      if (has_byte_convolutions()) result.push_back(isa);
+    }
+    set_isa_cap_for_testing(strongest());
+    return result;
   }
 
+ protected:
   void check(const ConvShape& shape) {
     SCOPED_TRACE(describe(shape) + " seed " + std::to_string(random_.seed()));
     const ByteProblem problem(shape, random_);
@@ -166,7 +174,7 @@ class ByteConvTest : public ::testing::Test {
   }
 };
 
-TEST_F(ByteConvTest, LayersOfNetworks) {
+TEST_P(ByteConvTest, LayersOfNetworks) {
   check(square(3, 16, 32, 7, 2, 3));
   check(square(16, 24, 14, 3, 1, 1));
   check(square(64, 64, 7, 3, 1, 1));
@@ -180,14 +188,14 @@ TEST_F(ByteConvTest, LayersOfNetworks) {
   check(s);
 }
 
-TEST_F(ByteConvTest, PaddingIsTheZeroPoint) {
+TEST_P(ByteConvTest, PaddingIsTheZeroPoint) {
   ConvShape s = square(20, 34, 5, 3, 1, 24);
   s.dilation[1] = s.dilation[2] = 24;  // most taps read nothing else
   check(s);
   check(square(5, 6, 0, 1, 1, 1));  // and here all
 }
 
-TEST_F(ByteConvTest, RandomShapes) {
+TEST_P(ByteConvTest, RandomShapes) {
   for (int round = 0; round < 60; ++round) {
     ConvShape s;
     s.batch = random_.integer(1, 2);
@@ -206,14 +214,14 @@ TEST_F(ByteConvTest, RandomShapes) {
   }
 }
 
-TEST_F(ByteConvTest, ZeroExtents) {
+TEST_P(ByteConvTest, ZeroExtents) {
   ConvShape s = square(4, 6, 9, 3, 1, 1);
   s.batch = 0;
   check(s);
   check(square(4, 6, 2, 3));  // the kernel does not fit
 }
 
-TEST_F(ByteConvTest, Depthwise) {
+TEST_P(ByteConvTest, Depthwise) {
   for (const size_t size : {1, 2, 7, 14, 33, 67}) {
     for (const size_t kernel : {1, 2, 3, 5, 7}) {
       for (const size_t stride : {1, 2, 3}) {
@@ -234,6 +242,9 @@ TEST_F(ByteConvTest, Depthwise) {
   row.pad_end[2] = 8;
   check_depthwise(row);
 }
+
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(ByteConvTest);
+INSTANTIATE_TEST_SUITE_P(Isa, ByteConvTest, ::testing::ValuesIn(ByteConvTest::all()), ByteConvTest::name);
 
 TEST(ByteBlocks, BytesGoToBlocksAndBack) {
   for (const size_t channels : {1, 3, 4, 16, 21, 40}) {
