@@ -7,7 +7,6 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <map>
 #include <optional>
 
 #include "graph/passes/pass.h"
@@ -227,7 +226,7 @@ class Fusion {
     return numbers;
   }
 
-  // Whether all elements are `value`; as well where there is no constant to ask.
+  // Whether all elements are `value`.
   template <class T>
   static bool all_are(const Tensor& tensor, T value) {
     for (int64_t i = 0; i < tensor.elements(); ++i) {
