@@ -243,6 +243,15 @@ TEST(QuantizedOperators, LinearConvolutionsAreTheSame) {
   EXPECT_EQ(steps.count("onnxrun.BlockedQuantizedConv"), fused(1));
 }
 
+TEST(QuantizedOperators, AnAdditionIsExactAtAZeroPoint) {
+  Quantized net;
+  net.builder.main.input("x", DType::float32, {"2", "30"});
+  const std::string nothing = net.edge("x", 4194304, 131);  // of a scale beside which x is 0
+  net.builder.main.node("Neg", {net.edge(net.node("Add", {nothing, net.edge("x", 0.5F, 128)}), 0.5F, 120)}, {"y"});
+  net.builder.main.output("y");
+  EXPECT_EQ(run(net.builder, image({2, 30})).count("onnxrun.QuantizedAdd"), fused(1));
+}
+
 // Convolutions that no pass lays out in blocks.
 TEST(QuantizedOperators, PlainMapsGiveTheSame) {
   for (const bool to_floats : {false, true}) {
