@@ -9,6 +9,7 @@ namespace onnxrun {
 namespace {
 
 using conv_detail::ceil_div;
+using conv_detail::reach;
 using conv_detail::reads_input;
 
 using Copy = BlockedConvPlan::Copy;
@@ -28,8 +29,7 @@ size_t tap_count(const ConvShape& s) { return s.kernel[0] * s.kernel[1] * s.kern
 
 bool is_padded(const ConvShape& s, const size_t (&output)[3]) {
   for (int axis = 0; axis < 3; ++axis) {
-    const size_t reach = (output[axis] - 1) * s.stride[axis] + (s.kernel[axis] - 1) * s.dilation[axis] + 1;
-    if (s.pad_begin[axis] > 0 || reach > s.input[axis]) return true;
+    if (s.pad_begin[axis] > 0 || reach(s, axis, output[axis]) > s.input[axis]) return true;
   }
   return false;
 }
@@ -138,9 +138,7 @@ void plan_source(BlockedConvPlan& plan) {
   if (copies) {
     // Along an axis of one tap only what the outputs read is copied.
     const auto extent = [&](int axis) {
-      return s.kernel[axis] == 1
-                 ? plan.output[axis]
-                 : (plan.output[axis] - 1) * s.stride[axis] + (s.kernel[axis] - 1) * s.dilation[axis] + 1;
+      return s.kernel[axis] == 1 ? plan.output[axis] : reach(s, axis, plan.output[axis]);
     };
     source.depth = extent(0);
     source.rows = extent(1);

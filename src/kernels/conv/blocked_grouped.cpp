@@ -1,6 +1,7 @@
 #include "kernels/conv/blocked_grouped.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "kernels/conv/conv_kernels.h"
 #include "kernels/dispatch.h"
@@ -13,6 +14,8 @@ ONNXRUN_DECLARE_TABLE(BlockedGroupedKernels, kBlockedGroupedKernels)
 namespace {
 
 using conv_detail::ceil_div;
+using conv_detail::copy_padded;
+using conv_detail::reach;
 
 // Maps are padded where they are narrow and more than one column of so many reads padding.
 constexpr size_t kMaxPaddedColumns = 32;
@@ -30,28 +33,21 @@ TapRange inside(const ConvShape& s, int axis, size_t at) {
   return {first, std::max(first, last)};
 }
 
-// Input positions that `outputs` neighbouring outputs read, with the padding.
-size_t reach(const ConvShape& s, int axis, size_t outputs) {
-  return (outputs - 1) * s.stride[axis] + (s.kernel[axis] - 1) * s.dilation[axis] + 1;
-}
+}  // namespace
 
-// Copies what output rows [row_begin, row_end) read of a map, with zeros for padding.
-void copy_padded(const BlockedGroupedPlan& plan, const float* src, size_t row_begin, size_t row_end, float* dst) {
-  const ConvShape& s = plan.shape;
-  const size_t b = plan.block;
+void conv_detail::copy_padded(const ConvShape& s, const float* src, size_t row_begin, size_t row_end, size_t width,
+                              size_t floats, uint8_t zero, float* dst) {
   const size_t first = row_begin * s.stride[1];
-  const size_t left = std::min(s.pad_begin[2], plan.source_width);
-  const size_t columns = std::min(s.input[2], plan.source_width - left);
+  const size_t left = std::min(s.pad_begin[2], width);
+  const size_t columns = std::min(s.input[2], width - left);
   const size_t rows = reach(s, 1, row_end - row_begin);
-  std::fill_n(dst, rows * plan.source_width * b, 0.0F);
-  dst += left * b;
-  for (size_t row = first; row < first + rows; ++row, dst += plan.source_width * b) {
+  std::memset(dst, zero, rows * width * floats * sizeof(float));
+  dst += left * floats;
+  for (size_t row = first; row < first + rows; ++row, dst += width * floats) {
     const size_t y = row - s.pad_begin[1];  // wraps around before the input
-    if (y < s.input[1]) std::copy_n(src + y * s.input[2] * b, columns * b, dst);
+    if (y < s.input[1]) std::copy_n(src + y * s.input[2] * floats, columns * floats, dst);
   }
 }
-
-}  // namespace
 
 bool has_narrow_groups(const ConvShape& s) {
   const size_t width = s.in_channels / s.group;
@@ -153,7 +149,7 @@ void run_blocked_grouped(const BlockedGroupedPlan& plan, const BlockedConvArgs& 
     row.residual = residual ? residual + at : nullptr;
   };
   if (plan.padded) {
-    copy_padded(plan, src, row_begin, row_end, static_cast<float*>(scratch));
+    copy_padded(s, src, row_begin, row_end, plan.source_width, b, 0, static_cast<float*>(scratch));
     row.src = static_cast<const float*>(scratch);
     row.tap_rows = s.kernel[1];
     row.tap_columns = s.kernel[2];

@@ -35,11 +35,6 @@ size_t block_bytes(const ByteDepthwisePlan& plan) {
   return plan.block * (sizeof(int32_t) + plan.shape.kernel[1] * plan.quads * kQuad);
 }
 
-// Source rows that so many output rows read.
-size_t source_rows(const ByteDepthwisePlan& plan, size_t rows) {
-  return (rows - 1) * plan.shape.stride[1] + (plan.shape.kernel[1] - 1) * plan.shape.dilation[1] + 1;
-}
-
 }  // namespace
 
 bool has_byte_depthwise(const ConvShape& s) {
@@ -64,7 +59,7 @@ ByteDepthwisePlan make_byte_depthwise_plan(const ConvShape& shape, uint8_t zero)
   plan.row_tile = std::clamp(fitting / kRowsAtOnce * kRowsAtOnce, kRowsAtOnce, ceil_div(plan.rows, 4) * 4);
   plan.row_tiles = ceil_div(plan.rows, plan.row_tile);
   plan.tile_count = shape.batch * plan.blocks * plan.row_tiles;
-  plan.scratch_bytes = source_rows(plan, plan.row_tile) * row_bytes;
+  plan.scratch_bytes = conv_detail::reach(shape, 1, plan.row_tile) * row_bytes;
   return plan;
 }
 
@@ -99,21 +94,9 @@ void run_byte_depthwise(const ByteDepthwisePlan& plan, const ByteDepthwiseArgs& 
   const size_t first = tile % plan.row_tiles * plan.row_tile;
   const size_t rows = std::min(plan.row_tile, plan.rows - first);
   const size_t row_bytes = plan.padded_columns * plan.block;
-  const size_t left = std::min(s.pad_begin[2], plan.padded_columns);
-  const size_t inside = std::min(s.input[2], plan.padded_columns - left);
-  const size_t right = plan.padded_columns - left - inside;
   const uint8_t* src = args.src + map * s.input[1] * s.input[2] * plan.block;
-  auto* to = static_cast<uint8_t*>(scratch);
-  for (size_t row = 0; row < source_rows(plan, rows); ++row, to += row_bytes) {
-    const size_t y = first * s.stride[1] + row - s.pad_begin[1];  // wraps around before the input
-    if (y >= s.input[1]) {
-      std::memset(to, plan.zero, row_bytes);
-      continue;
-    }
-    std::memset(to, plan.zero, left * plan.block);
-    std::memcpy(to + left * plan.block, src + y * s.input[2] * plan.block, inside * plan.block);
-    std::memset(to + (left + inside) * plan.block, plan.zero, right * plan.block);
-  }
+  conv_detail::copy_padded(s, reinterpret_cast<const float*>(src), first, first + rows, plan.padded_columns,
+                           plan.block / sizeof(float), plan.zero, static_cast<float*>(scratch));
   ByteDepthwiseTile part;
   part.src = static_cast<const uint8_t*>(scratch);
   part.row_bytes = row_bytes;

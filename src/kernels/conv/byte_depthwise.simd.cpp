@@ -12,14 +12,10 @@ constexpr size_t kBlock = kLanes<int32_t>;
 constexpr size_t kMaxRows = 4;
 
 // Four neighbouring positions of a block of channels as four bytes of each channel.
-struct Quads {
-  __m512i channels = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
-  __m512i bytes = _mm512_broadcast_i32x4(_mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
-
-  ONNXRUN_INLINE __m512i load(const uint8_t* src) const noexcept {
-    return _mm512_shuffle_epi8(_mm512_permutexvar_epi32(channels, _mm512_loadu_si512(src)), bytes);
-  }
-};
+ONNXRUN_INLINE __m512i load_quads(const uint8_t* src) noexcept {
+  const __m512i order = _mm512_broadcast_i32x4(_mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
+  return _mm512_shuffle_epi8(swap_groups_and_lanes(_mm512_loadu_si512(src)), order);
+}
 
 // kRows rows of outputs from kernels of so many rows and quads, and rows kStride apart; 0: known when it runs.
 template <size_t kKernelRows, size_t kQuads, size_t kStride, size_t kRows>
@@ -28,7 +24,6 @@ void some_rows(const ByteDepthwiseTile& t, const uint8_t* src, uint8_t* dst) noe
   static_assert(kKnown || kRows == 1);
   const size_t kernel_rows = kKnown ? kKernelRows : t.kernel_rows;
   const size_t quads = kKnown ? kQuads : t.quads;
-  const Quads order;
   const auto* starts = reinterpret_cast<const int32_t*>(t.weights);
   const auto* weights = reinterpret_cast<const uint8_t*>(starts + kBlock);
   const __m512i start = _mm512_loadu_si512(starts);
@@ -44,7 +39,7 @@ void some_rows(const ByteDepthwiseTile& t, const uint8_t* src, uint8_t* dst) noe
       for (size_t r = 0; r < (kRows - 1) * kStride + kKernelRows; ++r) {
         ONNXRUN_UNROLL
         for (size_t q = 0; q < kQuads; ++q) {
-          const __m512i x = order.load(src + r * t.row_bytes + q * 4 * kBlock);
+          const __m512i x = load_quads(src + r * t.row_bytes + q * 4 * kBlock);
           ONNXRUN_UNROLL
           for (size_t o = 0; o < kRows; ++o) {
             if (r < o * kStride || r - o * kStride >= kKernelRows) continue;
@@ -56,7 +51,7 @@ void some_rows(const ByteDepthwiseTile& t, const uint8_t* src, uint8_t* dst) noe
     } else {
       for (size_t r = 0; r < kernel_rows; ++r) {
         for (size_t q = 0; q < quads; ++q) {
-          const __m512i x = order.load(src + r * t.row_dilation * t.row_bytes + q * 4 * kBlock);
+          const __m512i x = load_quads(src + r * t.row_dilation * t.row_bytes + q * 4 * kBlock);
           add_byte_products(acc[0], x, _mm512_loadu_si512(weights + (r * quads + q) * 4 * kBlock));
         }
       }

@@ -1,16 +1,17 @@
 // What AVX512_VNNI kernels of bytes have in common; only ISA files include it.
 #pragma once
 
+#include "kernels/byte_products.h"
 #include "kernels/conv/blocked_tile.h"
-#include "kernels/simd.h"
 
 #if defined(ONNXRUN_SIMD_avx512)
 
 namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
 
-// sum += the products of unsigned and signed bytes, four a lane.
-ONNXRUN_INLINE void add_byte_products(__m512i& sum, __m512i x, __m512i weights) noexcept {
-  __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(weights));
+// Four lanes of four groups of bytes as a square: group g of lane l becomes group l of lane g.
+ONNXRUN_INLINE __m512i swap_groups_and_lanes(__m512i bytes) noexcept {
+  const __m512i order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+  return _mm512_permutexvar_epi32(order, bytes);
 }
 
 // The bounds and the zero point of a ByteTileEnd.
@@ -37,9 +38,7 @@ struct ByteRange {
     };
     const __m512i bytes = _mm512_packus_epi16(pair(numbers[0], numbers[1]), pair(numbers[2], numbers[3]));
     const __m512i inside = _mm512_min_epu8(_mm512_max_epu8(bytes, lows), highs);
-    // Packing works in lanes of four channels.
-    const __m512i order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
-    _mm512_storeu_si512(dst, _mm512_permutexvar_epi32(order, inside));
+    _mm512_storeu_si512(dst, swap_groups_and_lanes(inside));  // packing works in lanes of four channels
   }
 
   // The bytes that stand for numbers.

@@ -27,6 +27,16 @@ inline bool reads_input(const ConvShape& s, int axis, size_t first, size_t last,
   return to >= s.pad_begin[axis] && from < s.pad_begin[axis] + s.input[axis];
 }
 
+// Input positions that `outputs` neighbouring outputs read, with the padding.
+inline size_t reach(const ConvShape& s, int axis, size_t outputs) {
+  return (outputs - 1) * s.stride[axis] + (s.kernel[axis] - 1) * s.dilation[axis] + 1;
+}
+
+// Copies what output rows [row_begin, row_end) read of a map of `floats` a position, to rows of `width` positions, with
+// the byte `zero` for padding.
+void copy_padded(const ConvShape& s, const float* src, size_t row_begin, size_t row_end, size_t width, size_t floats,
+                 uint8_t zero, float* dst);
+
 }  // namespace conv_detail
 
 // Rows of a depthwise convolution's padded input. A row is split by the remainder of x modulo the stride, so that what

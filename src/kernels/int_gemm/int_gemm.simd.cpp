@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "kernels/byte_products.h"
 #include "kernels/simd.h"
 #include "kernels/transpose/transpose.h"
 
@@ -105,8 +106,8 @@ struct Quads {
   }
   static ONNXRUN_INLINE VecI load_group(const int8_t* src) noexcept { return VecI(_mm512_loadu_si512(src)); }
   static ONNXRUN_INLINE VecI add(const VecI& sum, const VecI& a, const VecI& b) noexcept {
-    auto result = sum.data;
-    __asm__("vpdpbusd %2, %1, %0" : "+v"(result) : "v"(a.data), "v"(b.data));
+    __m512i result = sum.data;
+    add_byte_products(result, a.data, b.data);
     return result;
   }
 };
