@@ -285,8 +285,7 @@ void plan_rows(BlockedConvPlan& plan) {
 size_t source_reads(const BlockedConvPlan& plan) {
   const ConvShape& s = plan.shape;
   const size_t pixels = plan.groups.front().pixels;
-  const size_t reach = (pixels - 1) * s.stride[2] + (s.kernel[2] - 1) * s.dilation[2] + 1;
-  const size_t columns = std::min(reach, s.kernel[2] * pixels);
+  const size_t columns = std::min(reach(s, 2, pixels), s.kernel[2] * pixels);
   return s.kernel[0] * s.kernel[1] * columns * plan.src_blocks * plan.src_block / pixels;
 }
 
