@@ -66,12 +66,21 @@ ONNXRUN_INLINE ExpParts exp_parts(const VecF& x) noexcept {
 // 2^n for -126 <= n <= 127.
 ONNXRUN_INLINE VecF power_of_two(const VecI& n) noexcept { return as_float((n + VecI(127)) << 23); }
 
+// x 2^n for normal x with |n| <= 252, rounded once.
+ONNXRUN_INLINE VecF times_power_of_two(const VecF& x, const VecI& n) noexcept {
+#if defined(ONNXRUN_SIMD_avx512)
+  return _mm512_scalef_ps(x, _mm512_cvtepi32_ps(n));
+#else
+  const VecI half = n >> 1;
+  return x * power_of_two(half) * power_of_two(n - half);
+#endif
+}
+
 // At most 1 ULP.
 ONNXRUN_INLINE VecF exp(const VecF& x) noexcept {
   // Beyond these bounds the result is infinity or rounds to 0.
   const ExpParts parts = exp_parts(at_most(at_least(x, VecF(-104.0f)), VecF(89.0f)));
-  const VecI half = parts.n >> 1;
-  return (parts.minus_one + VecF(1.0f)) * power_of_two(half) * power_of_two(parts.n - half);
+  return times_power_of_two(parts.minus_one + VecF(1.0f), parts.n);
 }
 
 // exp(x) for x <= 0 (and NaN), 0 where that is not a normal number; at most 1 ULP.
@@ -151,6 +160,39 @@ ONNXRUN_INLINE VecF gelu_erf(const VecF& x) noexcept { return x * (VecF(0.5f) + 
 // x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)); within 2e-7 |x|.
 ONNXRUN_INLINE VecF gelu_tanh(const VecF& x) noexcept {
   return x * sigmoid(x * fma(x * x, VecF(0.0713548163f), VecF(1.59576912f)));
+}
+
+inline constexpr float kRightAngle = 1.57079633f;
+
+// The angle whose sine is |x| for |x| <= 1/2, and otherwise the one whose sine is sqrt((1 - |x|) / 2): half of what the
+// first is short of a right angle. NaN beyond |x| = 1.
+struct ArcParts {
+  Mask<float> is_large;
+  VecF angle;
+};
+ONNXRUN_INLINE ArcParts arc_parts(const VecF& x) noexcept {
+  // (asin(s) / s - 1) / s^2 in s^2
+  constexpr float kTail[] = {0.166666657f,  0.0750009865f, 0.0445980281f,
+                             0.0311161838f, 0.0170777533f, 0.0338059030f};
+  const VecF magnitude = xsimd::abs(x);
+  const Mask<float> is_large = magnitude > VecF(0.5f);
+  const VecF square = select(is_large, (VecF(1.0f) - magnitude) * VecF(0.5f), magnitude * magnitude);
+  const VecF sine = select(is_large, xsimd::sqrt(square), magnitude);
+  return {is_large, fma(sine * square, polynomial(square, kTail), sine)};
+}
+
+// At most 2.3 ULP.
+ONNXRUN_INLINE VecF asin(const VecF& x) noexcept {
+  const auto [is_large, angle] = arc_parts(x);
+  return select(is_large, fnma(angle, VecF(2.0f), VecF(kRightAngle)), angle) | sign_bit(x);
+}
+
+// At most 1.2 ULP.
+ONNXRUN_INLINE VecF acos(const VecF& x) noexcept {
+  const auto [is_large, angle] = arc_parts(x);
+  const VecF twice = angle + angle;
+  return select(is_large, select(x < VecF(0.0f), VecF(2 * kRightAngle) - twice, twice),
+                VecF(kRightAngle) - (angle | sign_bit(x)));
 }
 
 ONNXRUN_INLINE VecF hard_sigmoid(const VecF& x, const VecF& alpha, const VecF& beta) noexcept {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "graph/registry.h"
+#include "kernels/element/element.h"
 #include "ops/support/element_width.h"
 #include "ops/support/indices.h"
 #include "ops/support/shape_rules.h"
@@ -29,25 +30,23 @@ class GatherElements : public Operator {
     const auto target = ops::row_major_strides(indices);
     ops::StridedLoop<2> loop;
     for (size_t k = 0; k < data.rank(); ++k) loop.add_axis(indices[k], {target[k], k == axis ? 0 : strides[k]});
-    constexpr int64_t kPiece = 1024;
+    constexpr int64_t kPiece = 256;
     const DType index_dtype = context.input(1).dtype;
     const int64_t extent = data[axis];
     const ptrdiff_t stride = strides[axis];
-    const double cost = static_cast<double>(std::min(loop.inner_extent(), kPiece)) * 2 + 5;
+    const double cost = static_cast<double>(std::min(loop.inner_extent(), kPiece)) + 5;
     ops::dispatch_width(context.output(0).dtype, [&]<class T>() {
       context.range(loop.piece_count(kPiece), cost, [=](const TileContext& tile, int64_t begin, int64_t end) {
+        const ops::IndexReader reader(tile.input(1), index_dtype);
         const ptrdiff_t step = loop.inner_strides()[1];
-        const auto gather = [&](const auto* index) {
-          loop.for_pieces(begin, end, kPiece, [&](const auto& offsets, int64_t first, int64_t count) {
-            const T* src = tile.input<T>(0) + offsets[1];
-            T* dst = tile.output<T>(0) + offsets[0];
-            for (int64_t i = first; i < first + count; ++i) {
-              dst[i] = src[i * step + ops::checked_index(index[offsets[0] + i], extent) * stride];
-            }
-          });
-        };
-        if (index_dtype == DType::int64) return gather(tile.input<int64_t>(1));
-        gather(tile.input<int32_t>(1));
+        loop.for_pieces(begin, end, kPiece, [&](const auto& offsets, int64_t first, int64_t count) {
+          int64_t from[kPiece];
+          reader.offsets(offsets[0] + first, count, {extent, stride, offsets[1] + first * step, step}, from);
+          const T* src = tile.input<T>(0);
+          T* dst = tile.output<T>(0) + offsets[0] + first;
+#pragma GCC unroll 8
+          for (int64_t i = 0; i < count; ++i) dst[i] = src[from[i]];
+        });
       });
     });
   }

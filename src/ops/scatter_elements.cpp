@@ -1,6 +1,7 @@
 // ScatterElements: https://onnx.ai/onnx/operators/onnx__ScatterElements.html, versions 11, 13, 16 (reduction), 18 (min,
 // max). Scatter: https://onnx.ai/onnx/operators/onnx__Scatter.html, versions 9, 11. Updates are applied in their order.
 #include "graph/registry.h"
+#include "kernels/element/element.h"
 #include "ops/support/elementwise.h"
 #include "ops/support/indices.h"
 #include "ops/support/scatter.h"
@@ -33,18 +34,28 @@ class ScatterElements : public Operator {
     const size_t axis = ops::normalize_axis(axis_, data.rank());
     const auto strides = ops::row_major_strides(data);
     const auto source = ops::row_major_strides(indices);
-    ops::StridedLoop<2> loop;
-    for (size_t k = 0; k < data.rank(); ++k) loop.add_axis(indices[k], {source[k], k == axis ? 0 : strides[k]});
-    const auto cost = static_cast<double>(indices.elements()) * 5;
-    context.phase(1, cost,
-                  [loop, extent = data[axis], stride = strides[axis], index_dtype = context.input(1).dtype,
-                   combine = ops::make_combine(reduction_, context.output(0).dtype)](const TileContext& tile) {
+    // The slices before the axis are independent of each other.
+    ops::StridedLoop<2> slices, loop;
+    for (size_t k = 0; k < data.rank(); ++k) {
+      (k < axis ? slices : loop).add_axis(indices[k], {source[k], k == axis ? 0 : strides[k]});
+    }
+    const int64_t pieces = loop.piece_count(ops::kRowsCombined);
+    const auto cost = static_cast<double>(indices.elements(axis, data.rank())) * 1.5 + 5;
+    context.range(slices.outer_count(0), cost,
+                  [=, extent = data[axis], stride = strides[axis], index_dtype = context.input(1).dtype,
+                   combine = ops::make_combine(reduction_, context.output(0).dtype)](const TileContext& tile,
+                                                                                     int64_t begin, int64_t end) {
                     const ops::IndexReader reader(tile.input(1), index_dtype);
-                    const auto body = [&](const auto& offsets) {
-                      const int64_t index = ops::checked_index(reader[offsets[0]], extent);
-                      combine(tile.input(2), offsets[0], tile.output(0), offsets[1] + index * stride, 1);
+                    const ptrdiff_t step = loop.inner_strides()[1];
+                    const auto update = [&](const auto& slice) {
+                      loop.for_pieces(0, pieces, ops::kRowsCombined, [&](const auto& at, int64_t first, int64_t count) {
+                        int64_t to[ops::kRowsCombined];
+                        const int64_t from = slice[0] + at[0] + first;
+                        reader.offsets(from, count, {extent, stride, slice[1] + at[1] + first * step, step}, to);
+                        combine(tile.input(2), from, tile.output(0), to, count, 1);
+                      });
                     };
-                    loop.for_outer(0, loop.outer_count(0), body, 0);
+                    slices.for_outer(begin, end, update, 0);
                   });
   }
 

@@ -1,5 +1,7 @@
 // ScatterND: https://onnx.ai/onnx/operators/onnx__ScatterND.html, versions 11, 13, 16 (reduction), 18 (min, max).
 // Updates are applied in their order.
+#include <algorithm>
+
 #include "graph/registry.h"
 #include "ops/support/elementwise.h"
 #include "ops/support/indices.h"
@@ -50,10 +52,16 @@ class ScatterND : public Operator {
                   [data, depth, inner, rows, strides,
                    combine = ops::make_combine(reduction_, context.output(0).dtype)](const TileContext& tile) {
                     const int64_t* index = tile.input<int64_t>(1);
-                    for (int64_t row = 0; row < rows; ++row) {
-                      int64_t offset = 0;
-                      for (size_t k = 0; k < depth; ++k) offset += ops::checked_index(*index++, data[k]) * strides[k];
-                      combine(tile.input(2), row * inner, tile.output(0), offset, inner);
+                    int64_t offsets[ops::kRowsCombined];
+                    for (int64_t first = 0; first < rows; first += ops::kRowsCombined) {
+                      const int64_t count = std::min(ops::kRowsCombined, rows - first);
+                      for (int64_t row = 0; row < count; ++row) {
+                        offsets[row] = 0;
+                        for (size_t k = 0; k < depth; ++k) {
+                          offsets[row] += ops::checked_index(*index++, data[k]) * strides[k];
+                        }
+                      }
+                      combine(tile.input(2), first * inner, tile.output(0), offsets, count, inner);
                     }
                   });
   }

@@ -1,7 +1,9 @@
 // Where: https://onnx.ai/onnx/operators/onnx__Where.html, versions 9, 16.
 #include <algorithm>
+#include <bit>
 
 #include "graph/registry.h"
+#include "kernels/element/element.h"
 #include "ops/support/element_width.h"
 #include "ops/support/shape_rules.h"
 #include "ops/support/strided_loop.h"
@@ -9,21 +11,6 @@
 
 namespace onnxrun {
 namespace {
-
-// Rows of x and y, or one element each.
-template <bool kXRow, bool kYRow, class T>
-void select_row(const bool* condition, const T* x, const T* y, T* dst, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) {
-    const T& yes = x[kXRow ? i : 0];
-    const T& no = y[kYRow ? i : 0];
-    if constexpr (std::is_unsigned_v<T>) {
-      const T mask = static_cast<T>(T(0) - static_cast<T>(condition[i]));  // selects without a branch
-      dst[i] = static_cast<T>((yes & mask) | (no & ~mask));
-    } else {
-      dst[i] = condition[i] ? yes : no;
-    }
-  }
-}
 
 template <class T>
 void select(const bool* condition, ptrdiff_t c_step, const T* x, ptrdiff_t x_step, const T* y, ptrdiff_t y_step, T* dst,
@@ -35,10 +22,11 @@ void select(const bool* condition, ptrdiff_t c_step, const T* x, ptrdiff_t x_ste
     } else {
       std::copy_n(from, n, dst);
     }
-  } else if (x_step == 0) {
-    y_step == 0 ? select_row<false, false>(condition, x, y, dst, n) : select_row<false, true>(condition, x, y, dst, n);
+  } else if constexpr (std::is_unsigned_v<T>) {
+    constexpr size_t kByWidth = std::bit_width(sizeof(T)) - 1;
+    element_kernels().select[kByWidth](condition, x, x_step, y, y_step, dst, static_cast<size_t>(n));
   } else {
-    y_step == 0 ? select_row<true, false>(condition, x, y, dst, n) : select_row<true, true>(condition, x, y, dst, n);
+    for (int64_t i = 0; i < n; ++i) dst[i] = condition[i] ? x[i * x_step] : y[i * y_step];
   }
 }
 

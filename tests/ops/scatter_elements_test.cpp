@@ -24,6 +24,33 @@ TEST(ScatterElements, ReplacesAndReduces) {
              .opset = 9});
 }
 
+// Element [i][j][k] of the updates goes to data with its index in the place of the axis's: in order, later ones win.
+TEST(ScatterElements, AppliesManyUpdatesInOrder) {
+  const int64_t data[] = {3, 5, 700}, updates[] = {2, 4, 600};
+  for (int64_t axis = 0; axis < 3; ++axis) {
+    for (const bool adds : {false, true}) {
+      std::vector<float> base(static_cast<size_t>(data[0] * data[1] * data[2]));
+      for (size_t i = 0; i < base.size(); ++i) base[i] = static_cast<float>(i % 100);
+      std::vector<float> expected = base, values;
+      std::vector<int64_t> indices;
+      for (int64_t n = 0; n < updates[0] * updates[1] * updates[2]; ++n) {
+        int64_t at[] = {n / (updates[1] * updates[2]), n / updates[2] % updates[1], n % updates[2]};
+        const int64_t extent = data[axis];
+        const int64_t place = n * n % extent;
+        indices.push_back(n % 3 == 0 ? place - extent : place);
+        values.push_back(static_cast<float>(n % 51));
+        at[axis] = place;
+        float& element = expected[static_cast<size_t>((at[0] * data[1] + at[1]) * data[2] + at[2])];
+        element = adds ? element + values.back() : values.back();
+      }
+      expect_op({.op = "ScatterElements",
+                 .inputs = {floats({3, 5, 700}, base), integers({2, 4, 600}, indices), floats({2, 4, 600}, values)},
+                 .outputs = {floats({3, 5, 700}, expected)},
+                 .attributes = {{"axis", axis}, {"reduction", std::string(adds ? "add" : "none")}}});
+    }
+  }
+}
+
 TEST(ScatterElements, FailsOnWrongIndicesAndTypes) {
   expect_op_error({.op = "ScatterElements",
                    .inputs = {floats({1}, {1}), integers({1}, {1}), floats({1}, {1})},

@@ -19,5 +19,22 @@ TEST(ScatterND, ReplacesSlices) {
       ErrorCode::run_failed, "index 3");
 }
 
+TEST(ScatterND, AppliesManyUpdatesInOrder) {
+  constexpr int64_t kRows = 40, kUpdates = 1000, kWidth = 3;
+  std::vector<float> expected(kRows * kWidth, 0), updates;
+  std::vector<int64_t> indices;
+  for (int64_t i = 0; i < kUpdates; ++i) {
+    indices.push_back(i * i % kRows);
+    for (int64_t j = 0; j < kWidth; ++j) {
+      updates.push_back(static_cast<float>(i + j));
+      expected[static_cast<size_t>(indices.back() * kWidth + j)] = updates.back();
+    }
+  }
+  expect_op({.op = "ScatterND",
+             .inputs = {floats({kRows, kWidth}, std::vector<float>(kRows * kWidth, 0)),
+                        integers({kUpdates, 1}, indices), floats({kUpdates, kWidth}, updates)},
+             .outputs = {floats({kRows, kWidth}, expected)}});
+}
+
 }  // namespace
 }  // namespace onnxrun

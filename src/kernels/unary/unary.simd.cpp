@@ -63,6 +63,8 @@ ONNXRUN_UNARY(Mish, mish(x));
 ONNXRUN_UNARY(Clip, at_most(at_least(x, alpha), beta));
 ONNXRUN_UNARY(Sin, xsimd::sin(x));
 ONNXRUN_UNARY(Cos, xsimd::cos(x));
+ONNXRUN_UNARY(Asin, asin(x));
+ONNXRUN_UNARY(Acos, acos(x));
 ONNXRUN_UNARY(Atan, xsimd::atan(x));
 
 ONNXRUN_UNARY(Celu, select(x < VecF(0.0f), alpha* expm1_of_negative(at_most(x / alpha, VecF(0.0f))), x));
@@ -135,9 +137,9 @@ constexpr UnaryF32 function_of(UnaryKind kind) {
     case UnaryKind::tan:
       return library_row<tanf>;
     case UnaryKind::asin:
-      return library_row<asinf>;
+      return row<Asin>;
     case UnaryKind::acos:
-      return library_row<acosf>;
+      return row<Acos>;
     case UnaryKind::atan:
       return row<Atan>;
     case UnaryKind::sinh:

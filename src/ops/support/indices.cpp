@@ -1,11 +1,24 @@
 #include "ops/support/indices.h"
 
+#include "kernels/element/element.h"
 #include "ops/support/shape_rules.h"
 
 namespace onnxrun::ops {
 
 void fail_index(int64_t index, int64_t extent) {
   RunContext::fail("index " + std::to_string(index) + " is out of range for an extent of " + std::to_string(extent));
+}
+
+void IndexReader::offsets(int64_t first, int64_t n, const IndexedElements& elements, int64_t* offsets) const {
+  const auto find = [&](const auto* indices, auto* kernel) {
+    if (kernel(indices, static_cast<size_t>(n), elements, offsets)) return;
+    for (int64_t i = 0; i < n; ++i) checked_index(indices[i], elements.extent);
+  };
+  if (is_wide_) {
+    find(static_cast<const int64_t*>(data_) + first, element_kernels().offsets_of_int64);
+  } else {
+    find(static_cast<const int32_t*>(data_) + first, element_kernels().offsets_of_int32);
+  }
 }
 
 void check_elementwise_indices(const InferContext& context, const DimShape& data, const DimShape& indices,

@@ -4,6 +4,10 @@
 
 #include "graph/operator.h"
 
+namespace onnxrun {
+struct IndexedElements;
+}
+
 namespace onnxrun::ops {
 
 // \throws Error(run_failed) that names the index.
@@ -28,6 +32,9 @@ class IndexReader {
   int64_t operator[](int64_t i) const noexcept {
     return is_wide_ ? static_cast<const int64_t*>(data_)[i] : static_cast<const int32_t*>(data_)[i];
   }
+
+  // The places of n indices from `first` on. \throws Error(run_failed) where one is outside.
+  void offsets(int64_t first, int64_t n, const IndexedElements& elements, int64_t* offsets) const;
 
  private:
   const void* data_;

@@ -12,10 +12,17 @@ namespace {
 
 template <class T, class F>
 Combine combine_with(F f) {
-  return [f](const void* src, int64_t src_offset, void* dst, int64_t dst_offset, int64_t n) {
-    const T* from = static_cast<const T*>(src) + src_offset;
-    T* to = static_cast<T*>(dst) + dst_offset;
-    for (int64_t i = 0; i < n; ++i) to[i] = f(to[i], from[i]);
+  return [f](const void* src, int64_t first, void* dst, const int64_t* offsets, int64_t rows, int64_t n) {
+    const T* from = static_cast<const T*>(src) + first;
+    T* to = static_cast<T*>(dst);
+    if (n == 1) {
+      for (int64_t r = 0; r < rows; ++r) to[offsets[r]] = f(to[offsets[r]], from[r]);
+      return;
+    }
+    for (int64_t r = 0; r < rows; ++r, from += n) {
+      T* row = to + offsets[r];
+      for (int64_t i = 0; i < n; ++i) row[i] = f(row[i], from[i]);
+    }
   };
 }
 

@@ -8,8 +8,12 @@
 
 namespace onnxrun::ops {
 
-// dst[i] = dst[i] combined with src[i] for i < n, by element offsets.
-using Combine = std::function<void(const void* src, int64_t src_offset, void* dst, int64_t dst_offset, int64_t n)>;
+// Rows of n elements, one behind the other from element `first` of src on: row r is combined with that at element
+// offsets[r] of dst, in their order.
+using Combine =
+    std::function<void(const void* src, int64_t first, void* dst, const int64_t* offsets, int64_t rows, int64_t n)>;
+
+inline constexpr int64_t kRowsCombined = 256;  // at a time
 
 // What the attribute `reduction` of a scatter operator at `version` may be, "none" by default.
 std::string read_reduction(AttributeReader& attributes, int64_t since, int64_t extrema_since);
