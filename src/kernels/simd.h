@@ -187,6 +187,25 @@ ONNXRUN_INLINE void store_partial(T* dst, const Vec<T>& value, size_t n) noexcep
 #endif
 }
 
+// op of all lanes, joined in halves.
+template <size_t kWidth, class T, class Op, size_t... kLane>
+ONNXRUN_INLINE T join_halves(const Vec<T>& x, const Op& op, std::index_sequence<kLane...> lanes) noexcept {
+  if constexpr (kWidth == 1) {
+    return x.data[0];
+  } else {
+    const Vec<T> other(decltype(x.data)(__builtin_shufflevector(x.data, x.data, (kLane ^ kWidth / 2)...)));
+    return join_halves<kWidth / 2>(op(x, other), op, lanes);
+  }
+}
+template <class T, class Op>
+ONNXRUN_INLINE T join_lanes(const Vec<T>& x, const Op& op) noexcept {
+  return join_halves<kLanes<T>>(x, op, std::make_index_sequence<kLanes<T>>());
+}
+ONNXRUN_INLINE float sum_lanes(const Vec<float>& x) noexcept {
+  return join_lanes(
+      x, [](const Vec<float>& a, const Vec<float>& b) ONNXRUN_INLINE_LAMBDA { return Vec<float>(a + b); });
+}
+
 // One round of sums_of_lanes: the halves of each group of kGroup lanes of a, then of b, added.
 template <size_t kGroup, size_t... kLane>
 ONNXRUN_INLINE Vec<float> add_halves(const Vec<float>& a, const Vec<float>& b, std::index_sequence<kLane...>) noexcept {

@@ -15,15 +15,6 @@ ONNXRUN_INLINE VecI as_int(const VecF& x) noexcept { return xsimd::bitwise_cast<
 ONNXRUN_INLINE VecF as_float(const VecI& x) noexcept { return xsimd::bitwise_cast<VecF>(x); }
 ONNXRUN_INLINE VecF sign_bit(const VecF& x) noexcept { return x & VecF(-0.0f); }
 
-// The sum of the lanes, in order.
-ONNXRUN_INLINE float sum_lanes(const VecF& x) noexcept {
-  alignas(64) float lanes[kLanes<float>];
-  x.store_aligned(lanes);
-  float sum = 0;
-  for (const float lane : lanes) sum += lane;
-  return sum;
-}
-
 // The polynomial with coefficients c[0] + c[1] x + … by Horner's rule.
 template <size_t kCount>
 ONNXRUN_INLINE VecF polynomial(const VecF& x, const float (&c)[kCount]) noexcept {

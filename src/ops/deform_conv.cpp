@@ -77,9 +77,8 @@ struct DeformedProduct {
       const int64_t past = std::min(end, (set + 1) * per_offset);
       for (int64_t tap = 0; tap < taps; ++tap) {
         locate(operands, n * offset_group + set, tap, first, count, block);
-        for (int64_t c = channel; c < past; ++c) {
-          block.sum(operands.x + (n * channels + c) * in_size, packed + ((c - begin) * taps + tap) * nr);
-        }
+        block.sum(operands.x + (n * channels + channel) * in_size, in_size, past - channel,
+                  packed + ((channel - begin) * taps + tap) * nr, taps * nr);
       }
       channel = past;
     }

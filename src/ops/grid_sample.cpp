@@ -56,9 +56,9 @@ struct Sampling {
     return std::clamp<int64_t>(index, 0, extent - 1);
   }
 
-  // The taps of the normalised coordinate n along an axis.
+  // Finds the taps of the normalised coordinate n along an axis.
   template <class T>
-  ops::AxisTaps<T> taps(T n, int64_t extent) const {
+  void find_taps(T n, int64_t extent, ops::AxisTaps<T>& taps) const {
     if (!std::isfinite(n)) n = -1;
     const auto length = static_cast<T>(extent);
     T x = align_corners ? (n + 1) / 2 * (length - 1) : ((n + 1) * length - 1) / 2;
@@ -70,8 +70,7 @@ struct Sampling {
       if (padding == Padding::reflection) x = static_cast<T>(reflect(static_cast<double>(x), low(), high(extent)));
     }
     x = std::clamp(x, T(-4), length + 4);  // all pixels around are outside there
-    ops::AxisTaps<T> taps{};
-    const auto base = static_cast<int64_t>(std::floor(x));
+    const auto base = ops::floor_of(x);
     const T fraction = x - static_cast<T>(base);
     const int64_t before = mode == Mode::cubic ? 1 : 0;
     for (int64_t k = 0; k < taps_per_axis(); ++k) {
@@ -81,7 +80,6 @@ struct Sampling {
                            ? (k == 0 ? 1 - fraction : fraction)
                            : static_cast<T>(cubic_weight(static_cast<double>(fraction) + 1 - static_cast<double>(k)));
     }
-    return taps;
   }
 };
 
@@ -153,25 +151,35 @@ class GridSample : public Operator {
     if (sampling_.mode == Mode::nearest) {
       ops::dispatch_width(dtype, [&]<class Element>() {
         add_sampling(context, operands,
-                     [](const ops::SampleBlock<T>& block, const TileContext& tile, int64_t from, int64_t to) {
-                       block.pick(tile.input<Element>(0) + from, tile.output<Element>(0) + to);
+                     [](const ops::SampleBlock<T>& block, const TileContext& tile, const Maps& maps) {
+                       const Element* from = tile.input<Element>(0) + maps.from;
+                       Element* to = tile.output<Element>(0) + maps.to;
+                       for (int64_t m = 0; m < maps.count; ++m, from += maps.from_step, to += maps.to_step) {
+                         block.pick(from, to);
+                       }
                      });
       });
     } else {
       const int64_t parts = is_complex ? 2 : 1;
       add_sampling(
           context, operands,
-          [operands, parts](const ops::SampleBlock<T>& block, const TileContext& tile, int64_t from, int64_t to) {
+          [operands, parts](const ops::SampleBlock<T>& block, const TileContext& tile, const Maps& maps) {
             for (int64_t part = 0; part < parts; ++part) {
-              block.sum(operands.input(tile, 0) + from * parts + part, operands.output(tile) + to * parts + part,
-                        parts);
+              block.sum(operands.input(tile, 0) + maps.from * parts + part, maps.from_step * parts, maps.count,
+                        operands.output(tile) + maps.to * parts + part, maps.to_step * parts, parts);
             }
           });
     }
     operands.add_narrowing(context);
   }
 
-  // Calls sample(block, tile, offset of the input map, offset in the output) for all maps.
+  // The channels of an image: element offsets of the first input map and of a block of its output, and the steps to the
+  // next.
+  struct Maps {
+    int64_t count, from, from_step, to, to_step;
+  };
+
+  // Calls sample(block, tile, maps) for every image.
   template <class T, class Sample>
   void add_sampling(PlanContext& context, const ops::WideOperands<T>& operands, Sample sample) const {
     const Shape& x = context.input(0).shape;
@@ -191,9 +199,8 @@ class GridSample : public Operator {
         const int64_t first = item % blocks * kPositions;
         locate(operands.input(tile, 1) + (batch * out_size + first) * rank, extents,
                std::min(kPositions, out_size - first), block);
-        for (int64_t map = batch * channels; map < (batch + 1) * channels; ++map) {
-          sample(block, tile, map * in_size, map * out_size + first);
-        }
+        const int64_t map = batch * channels;
+        sample(block, tile, Maps{channels, map * in_size, in_size, map * out_size + first, out_size});
       }
     });
   }
@@ -205,7 +212,7 @@ class GridSample : public Operator {
     block.clear();
     for (int64_t i = 0; i < count; ++i, grid += extents.size()) {
       for (size_t axis = 0; axis < extents.size(); ++axis) {
-        axes[axis] = sampling_.taps(grid[extents.size() - 1 - axis], extents[axis]);
+        sampling_.find_taps(grid[extents.size() - 1 - axis], extents[axis], axes[axis]);
       }
       block.add(i, axes.data(), T(1));
     }

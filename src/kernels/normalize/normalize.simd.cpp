@@ -24,10 +24,7 @@ float square_sum(const float* src, size_t n, float shift) noexcept {
     const VecF distance = load(src + i) - center;
     sums[0] = fma(distance, distance, sums[0]);
   }
-  alignas(64) float lanes[kLane];
-  ((sums[0] + sums[1]) + (sums[2] + sums[3])).store_aligned(lanes);
-  float sum = 0;
-  for (size_t k = 0; k < kLane; ++k) sum += lanes[k];
+  float sum = sum_lanes((sums[0] + sums[1]) + (sums[2] + sums[3]));
   for (; i < n; ++i) sum += (src[i] - shift) * (src[i] - shift);
   return sum;
 }

@@ -1,7 +1,5 @@
 #include "kernels/reduce/reduce.h"
 
-#include <utility>
-
 #include "kernels/simd.h"
 
 namespace onnxrun::ONNXRUN_SIMD_NAMESPACE {
@@ -80,19 +78,6 @@ struct Min {
   }
 };
 
-// All lanes joined, in halves.
-template <class Op, size_t kWidth, size_t... lane>
-ONNXRUN_INLINE typename Op::Total join_lanes(const Vec<typename Op::Total>& x,
-                                             std::index_sequence<lane...> lanes) noexcept {
-  using T = typename Op::Total;
-  if constexpr (kWidth == 1) {
-    return x.data[0];
-  } else {
-    const Vec<T> other(decltype(x.data)(__builtin_shufflevector(x.data, x.data, (lane ^ kWidth / 2)...)));
-    return join_lanes<Op, kWidth / 2>(Op::join(x, other), lanes);
-  }
-}
-
 template <class Op>
 void row(typename Op::Total& total, const float* src, size_t n) noexcept {
   using T = typename Op::Total;
@@ -107,7 +92,9 @@ void row(typename Op::Total& total, const float* src, size_t n) noexcept {
     }
     for (; i + kWidth <= n; i += kWidth) chains[0] = Op::add(chains[0], load_as(src + i, T{}));
     const Vec<T> joined = Op::join(Op::join(chains[0], chains[1]), Op::join(chains[2], chains[3]));
-    total = Op::join(total, join_lanes<Op, kWidth>(joined, std::make_index_sequence<kWidth>()));
+    total = Op::join(total, join_lanes(joined, [](const Vec<T>& a, const Vec<T>& b) ONNXRUN_INLINE_LAMBDA {
+                       return Vec<T>(Op::join(a, b));
+                     }));
   }
   for (; i < n; ++i) total = Op::add(total, static_cast<T>(src[i]));
 }

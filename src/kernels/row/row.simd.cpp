@@ -143,12 +143,9 @@ ONNXRUN_INLINE float largest_number(const float* src, size_t n) noexcept {
     const VecF rest = load_partial(src + i, n - i);
     largest[1] = xsimd::max(select(first_lanes(n - i), rest, VecF(-kInfinity)), largest[1]);
   }
-  alignas(64) float lanes[kLane];
-  xsimd::max(largest[0], largest[1]).store_aligned(lanes);
-  for (size_t half = kLane / 2; half > 0; half /= 2) {
-    for (size_t k = 0; k < half; ++k) lanes[k] = lanes[k] > lanes[k + half] ? lanes[k] : lanes[k + half];
-  }
-  return lanes[0];
+  return join_lanes(xsimd::max(largest[0], largest[1]), [](const VecF& x, const VecF& y) ONNXRUN_INLINE_LAMBDA {
+    return VecF(xsimd::max(x, y));
+  });
 }
 
 // dst = exp(src - shift); returns sums by lanes.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 namespace onnxrun::ops {
@@ -14,11 +15,18 @@ struct AxisTaps {
   T weight[4];
 };
 
+// The largest integer up to x, without a call; |x| < 2^63.
+template <class T>
+int64_t floor_of(T x) {
+  const auto cut = static_cast<int64_t>(x);
+  return static_cast<T>(cut) > x ? cut - 1 : cut;
+}
+
 // The two pixels around x and their weights; those outside [0, extent) are 0.
 template <class T>
 AxisTaps<T> linear_taps(T x, int64_t extent) {
   if (!(x > -1 && x < static_cast<T>(extent))) return {{-1, -1}, {0, 0}};
-  const auto low = static_cast<int64_t>(std::floor(x));
+  const int64_t low = floor_of(x);
   const T fraction = x - static_cast<T>(low);
   return {{low, low + 1 < extent ? low + 1 : -1}, {1 - fraction, fraction}};
 }
@@ -74,21 +82,14 @@ class SampleBlock {
     count_[static_cast<size_t>(partial_)] = count;
   }
 
-  // dst[position * step] = the sample of a map whose pixels are `step` elements apart.
-  void sum(const T* map, T* dst, int64_t step = 1) const {
-    if (taps_ == 4) {
-      sum_inside<4>(map, dst, step);
-    } else {
-      sum_inside<0>(map, dst, step);
+  // dst[m * dst_step + position * step] = the sample of map m < count, of those that begin `map_step` elements after one
+  // another; their pixels are `step` elements apart.
+  void sum(const T* maps, int64_t map_step, int64_t count, T* dst, int64_t dst_step, int64_t step = 1) const {
+    constexpr int64_t kTogether = 4;
+    for (; count >= kTogether; count -= kTogether, maps += kTogether * map_step, dst += kTogether * dst_step) {
+      sum_maps<kTogether>(maps, map_step, dst, dst_step, step);
     }
-    for (int64_t i = partial_; i < capacity_; ++i) {
-      const int64_t* offsets = offsets_.data() + i * taps_;
-      const T* weights = weights_.data() + i * taps_;
-      T total = 0;
-      for (int64_t tap = 0; tap < count_[static_cast<size_t>(i)]; ++tap)
-        total += weights[tap] * map[offsets[tap] * step];
-      dst[position_[static_cast<size_t>(i)] * step] = total;
-    }
+    for (; count > 0; --count, maps += map_step, dst += dst_step) sum_maps<1>(maps, map_step, dst, dst_step, step);
   }
 
   // With one tap each: dst[position] = the pixel, or zero outside. For every element type.
@@ -100,17 +101,25 @@ class SampleBlock {
   }
 
  private:
-  // kTaps 0: any number.
-  template <int kTaps>
-  void sum_inside(const T* map, T* dst, int64_t step) const {
-    const int64_t taps = kTaps == 0 ? taps_ : kTaps;
-    const int64_t* offsets = offsets_.data();
-    const T* weights = weights_.data();
-    for (int64_t i = 0; i < inside_; ++i, offsets += taps, weights += taps) {
-      T total = weights[0] * map[offsets[0] * step];
-      for (int64_t tap = 1; tap < taps; ++tap) total += weights[tap] * map[offsets[tap] * step];
-      dst[position_[static_cast<size_t>(i)] * step] = total;
+  template <int kMaps>
+  void sum_maps(const T* maps, int64_t map_step, T* dst, int64_t dst_step, int64_t step) const {
+    const auto sum_sample = [&](int64_t sample, auto taps) {
+      const int64_t* offsets = offsets_.data() + sample * taps_;
+      const T* weights = weights_.data() + sample * taps_;
+      T totals[kMaps] = {};
+      for (int64_t tap = 0; tap < taps; ++tap) {
+        const T* pixel = maps + offsets[tap] * step;
+        for (int64_t m = 0; m < kMaps; ++m) totals[m] += weights[tap] * pixel[m * map_step];
+      }
+      T* to = dst + position_[static_cast<size_t>(sample)] * step;
+      for (int64_t m = 0; m < kMaps; ++m) to[m * dst_step] = totals[m];
+    };
+    if (taps_ == 4) {
+      for (int64_t i = 0; i < inside_; ++i) sum_sample(i, std::integral_constant<int64_t, 4>());
+    } else {
+      for (int64_t i = 0; i < inside_; ++i) sum_sample(i, taps_);
     }
+    for (int64_t i = partial_; i < capacity_; ++i) sum_sample(i, count_[static_cast<size_t>(i)]);
   }
 
   // The taps of a sample; -1 is an offset outside. Returns whether all are inside.
