@@ -90,7 +90,9 @@ void copy_rows(const BlockedConvPlan& plan, const float* src, size_t begin, size
   const ConvShape& s = plan.shape;
   const auto& source = plan.source;
   const size_t b = plan.src_block;
-  const size_t plane = s.input[0] * s.input[1] * s.input[2] * b;
+  const size_t slice = s.input[1] * s.input[2] * b;
+  const size_t plane = s.input[0] * slice;
+  const size_t row_step = plan.turned ? 1 : s.input[2], column_step = plan.turned ? s.input[1] : 1;
   for (size_t block = 0; block < blocks; ++block) {
     float* to = dst + block * source.block_floats;
     for (size_t row = begin; row < end; ++row) {
@@ -101,7 +103,7 @@ void copy_rows(const BlockedConvPlan& plan, const float* src, size_t begin, size
         to += source.row_floats;
         continue;
       }
-      const float* from = src + block * plane + (z * s.input[1] + y) * s.input[2] * b;
+      const float* from = src + block * plane + z * slice + y * row_step * b;
       for (const size_t phase : source.phases) {
         // Columns [first, last) read the input.
         const size_t first = s.pad_begin[2] > phase ? ceil_div(s.pad_begin[2] - phase, s.stride[2]) : 0;
@@ -111,8 +113,8 @@ void copy_rows(const BlockedConvPlan& plan, const float* src, size_t begin, size
         const size_t zeros = std::min(first, source.columns);
         std::memset(to, plan.zero, zeros * b * sizeof(float));
         if (last > zeros) {
-          const float* x = from + (zeros * s.stride[2] + phase - s.pad_begin[2]) * b;
-          copy_strided(x, to + zeros * b, b, s.stride[2], last - zeros);
+          const float* x = from + (zeros * s.stride[2] + phase - s.pad_begin[2]) * column_step * b;
+          copy_strided(x, to + zeros * b, b, s.stride[2] * column_step, last - zeros);
         }
         const size_t rest = std::max(last, zeros);
         std::memset(to + rest * b, plan.zero, (source.columns - rest) * b * sizeof(float));

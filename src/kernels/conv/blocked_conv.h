@@ -34,6 +34,7 @@ struct BlockedConvArgs {
 // 4]; four bytes count as one float, and four channels as one. See ByteTileKernels.
 struct BlockedConvPlan {
   ConvShape shape;            // less the taps that are left out: an equal convolution with a smaller kernel
+  bool turned = false;        // whose rows and columns are exchanged: the one column of the output is a row
   bool is_byte = false;       // a byte convolution
   bool to_floats = false;     // one whose output is float32
   uint8_t zero = 0;           // what its padding is

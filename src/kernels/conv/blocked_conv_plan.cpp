@@ -1,5 +1,6 @@
 // Makes the plans of blocked_conv.cpp.
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "kernels/conv/blocked_conv.h"
@@ -34,8 +35,20 @@ bool is_padded(const ConvShape& s, const size_t (&output)[3]) {
   return false;
 }
 
-bool padded_or_strided(const ConvShape& s, const size_t (&output)[3]) {
-  return is_padded(s, output) || s.stride[2] > 1;
+// Whether a tile of neighbouring outputs cannot read the input as it lies.
+bool needs_copy(const BlockedConvPlan& plan) {
+  const ConvShape& s = plan.shape;
+  return is_padded(s, plan.output) || s.stride[2] > 1 || (plan.turned && s.input[1] > 1);
+}
+
+// An output of one column is computed as a row.
+void turn(BlockedConvPlan& plan) {
+  ConvShape& s = plan.shape;
+  plan.turned = conv_output_extent(s, 2) == 1 && conv_output_extent(s, 1) > 1;
+  if (!plan.turned) return;
+  for (size_t* extents : {s.input, s.kernel, s.stride, s.dilation, s.pad_begin, s.pad_end}) {
+    std::swap(extents[1], extents[2]);
+  }
 }
 
 // Leaves out the outermost taps that never read the input.
@@ -61,7 +74,9 @@ void plan_kernel(BlockedConvPlan& plan) {
   for (size_t d = 0; d < s.kernel[0]; ++d) {
     for (size_t h = 0; h < s.kernel[1]; ++h) {
       for (size_t w = 0; w < s.kernel[2]; ++w) {
-        plan.used_taps.push_back(((first[0] + d) * rows + first[1] + h) * columns + first[2] + w);
+        const size_t row = first[1] + h, column = first[2] + w;
+        const size_t tap = plan.turned ? column * rows + row : row * columns + column;
+        plan.used_taps.push_back((first[0] + d) * rows * columns + tap);
       }
     }
   }
@@ -133,7 +148,7 @@ double row_cycles_inside(const ConvShape& s, const Groups& groups, size_t rows) 
 void plan_source(BlockedConvPlan& plan) {
   const ConvShape& s = plan.shape;
   auto& source = plan.source;
-  const bool copies = !plan.exact && padded_or_strided(s, plan.output);
+  const bool copies = !plan.exact && needs_copy(plan);
   plan.copy = copies ? Copy::shared : Copy::none;
   if (copies) {
     // Along an axis of one tap only what the outputs read is copied.
@@ -238,7 +253,8 @@ void plan_pixels(BlockedConvPlan& plan) {
     plan.skip_columns =
         !plan.pixel_lanes && s.dilation[2] * s.stride[2] >= most && (s.pad_begin[2] >= most || s.pad_end[2] >= most);
     if (plan.skip_columns) plan.groups = apart(plan.groups);
-    if (s.stride[2] == 1 && !plan.pixel_lanes) {
+    const bool lies_in_rows = s.stride[2] == 1 && (!plan.turned || s.input[1] == 1);
+    if (lies_in_rows && !plan.pixel_lanes) {
       const Groups inside = cut_at_padding(s, plan.row_length, most);
       const size_t rows = plan.paired ? 2 : 1;
       const double cycles = plan.skip_columns ? row_cycles_inside(s, plan.groups, rows)
@@ -271,7 +287,7 @@ void plan_rows(BlockedConvPlan& plan) {
   const ConvShape& s = plan.shape;
   const bool one_row = plan.output[0] == 1 && plan.output[1] == 1;
   // One tap: what is copied is copied to the output's extents.
-  const bool same_extents = padded_or_strided(s, plan.output) || (s.stride[0] == 1 && s.stride[1] == 1);
+  const bool same_extents = needs_copy(plan) || (s.stride[0] == 1 && s.stride[1] == 1);
   plan.pixel_lanes = has_pixel_lanes(plan);
   plan.merged = !plan.pixel_lanes && (one_row || (tap_count(s) == 1 && same_extents));
   if (plan.merged) {
@@ -351,6 +367,7 @@ namespace {
 
 // What follows from the shape and the form of the operands.
 void complete(BlockedConvPlan& plan, bool one_thread) {
+  turn(plan);
   const ConvShape& shape = plan.shape;
   const size_t group_in = shape.in_channels / shape.group;
   plan.src_blocks = ceil_div(group_in, plan.src_block);

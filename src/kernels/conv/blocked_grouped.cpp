@@ -78,6 +78,7 @@ BlockedGroupedPlan make_blocked_grouped_plan(const ConvShape& shape) {
     while (at < plan.output[axis] && whole(at)) ++at;
     plan.inner_end[axis] = at;
   }
+  if (plan.output[1] == 1) plan.inner_end[1] = plan.inner_begin[1] = 0;  // downwards, as a border
 
   const double operations = static_cast<double>(maps * plan.block * plan.output[0] * plan.output[1]) *
                             static_cast<double>(shape.kernel[1] * shape.kernel[2] * plan.width);
@@ -89,7 +90,7 @@ BlockedGroupedPlan make_blocked_grouped_plan(const ConvShape& shape) {
   plan.tile_count = maps * plan.row_tiles;
 
   const size_t border_columns = plan.output[1] - (plan.inner_end[1] - plan.inner_begin[1]);
-  plan.padded = plan.output[1] <= kMaxPaddedColumns && border_columns * kPaddedShare > plan.output[1];
+  plan.padded = plan.output[1] > 1 && plan.output[1] <= kMaxPaddedColumns && border_columns * kPaddedShare > plan.output[1];
   if (plan.padded) {
     plan.source_width = reach(shape, 2, plan.output[1]);
     plan.scratch_bytes = reach(shape, 1, plan.row_tile) * plan.source_width * plan.block * sizeof(float);

@@ -140,7 +140,8 @@ ConvPlan make_conv_plan(const ConvShape& shape) {
   const double operations = static_cast<double>(shape.batch * shape.out_channels) *
                             static_cast<double>(plan.positions) * static_cast<double>(group_in * taps(shape));
   const bool flat = shape.input[0] == 1 && shape.kernel[0] == 1 && plan.output[0] == 1 && shape.pad_begin[0] == 0;
-  if (group_in == 1 && shape.group > 1 && flat) {
+  const bool is_column = plan.output[1] > 1 && plan.output[2] == 1;  // rows of one element
+  if (group_in == 1 && shape.group > 1 && flat && !is_column) {
     plan_depthwise(plan, operations);
   } else {
     plan_gemm(plan, operations);

@@ -1,6 +1,8 @@
 #include "ops/support/conv_shape.h"
 
+#include <algorithm>
 #include <string>
+#include <utility>
 
 namespace onnxrun::ops {
 namespace {
@@ -16,6 +18,20 @@ void check_channels(const InferContext& context, int64_t group, const DimShape& 
   if (x[1].is_number() && w[1].is_number() && x[1].number() != w[1].number() * group) {
     context.fail("the weights are for " + std::to_string(w[1].number() * group) + " channels, the input has " +
                  x[1].to_string());
+  }
+}
+
+// Where rows have one element, which a tap of its own reads, the axis before is as good as theirs, and longer.
+void drop_unit_columns(ConvShape& shape) {
+  for (int dropped = 0; dropped < 2; ++dropped) {
+    const bool is_unit = shape.input[2] == 1 && shape.kernel[2] == 1 && shape.pad_begin[2] == 0 && shape.pad_end[2] == 0;
+    if (!is_unit) return;
+    const std::pair<size_t*, size_t> parts[] = {{shape.input, 1},    {shape.kernel, 1},    {shape.stride, 1},
+                                                {shape.dilation, 1}, {shape.pad_begin, 0}, {shape.pad_end, 0}};
+    for (const auto& [values, neutral] : parts) {
+      std::copy_backward(values, values + 2, values + 3);
+      values[0] = neutral;
+    }
   }
 }
 
@@ -79,6 +95,7 @@ ConvShape ConvAttributes::kernel_shape(const Shape& x, const Shape& w) const {
     shape.pad_begin[to] = static_cast<size_t>(geometry.pad_begin[axis]);
     shape.pad_end[to] = static_cast<size_t>(geometry.pad_end[axis]);
   }
+  drop_unit_columns(shape);
   return shape;
 }
 
