@@ -9,6 +9,7 @@
 #include "base/aligned_buffer.h"
 #include "base/checked.h"
 #include "graph/registry.h"
+#include "kernels/transpose/transpose.h"
 #include "ops/support/conv_shape.h"
 #include "ops/support/fused_steps.h"
 #include "ops/support/wide_operands.h"
@@ -22,7 +23,7 @@ size_t multiplies_per_output(const ConvShape& shape) {
 }
 
 constexpr size_t kResidual = 3;  // input of onnxrun.Conv
-constexpr double kNanosecondsPerMultiply = 0.01;
+constexpr double kNanosecondsPerMultiply = 0.01;  // of a product; of a depthwise convolution six times as many
 
 // A convolution in double by plain loops over any number of spatial axes and any pads.
 struct GeneralConv {
@@ -94,7 +95,7 @@ class Conv : public Operator {
     }
     const ConvShape& shape = plan.shape;
     const double multiplies =
-        static_cast<double>(shape.batch * shape.out_channels * plan.output[0] * plan.output[1] * plan.output[2]) *
+        (plan.depthwise ? 6 : 1) * static_cast<double>(shape.batch * shape.out_channels * plan.output[0] * plan.output[1] * plan.output[2]) *
         static_cast<double>(multiplies_per_output(shape));
     const double cost =
         multiplies * kNanosecondsPerMultiply / static_cast<double>(std::max<size_t>(1, plan.tile_count));
@@ -112,33 +113,71 @@ class Conv : public Operator {
            std::to_string(plan.k_block);
   }
 
+  // `count` maps of rows one behind the other, as maps of their columns.
+  static void turn(const float* src, size_t rows, size_t columns, size_t count, float* dst) {
+    for (size_t map = 0; map < count; ++map, src += rows * columns, dst += rows * columns) {
+      transpose_f32()(src, static_cast<ptrdiff_t>(columns), rows, columns, dst, static_cast<ptrdiff_t>(rows));
+    }
+  }
+
+  // A copy of an input whose rows are its columns, in the shared memory from `at` on.
+  static void add_turning(PlanContext& context, size_t input, size_t at) {
+    const Shape& shape = context.input(input).shape;
+    const auto rows = static_cast<size_t>(shape[2]), columns = static_cast<size_t>(shape[3]);
+    context.range(shape[0] * shape[1], static_cast<double>(rows * columns) * 0.3,
+                  [=](const TileContext& tile, int64_t begin, int64_t end) {
+                    const size_t from = static_cast<size_t>(begin) * rows * columns;
+                    turn(tile.input<float>(input) + from, rows, columns, static_cast<size_t>(end - begin),
+                         reinterpret_cast<float*>(tile.shared + at) + from);
+                  });
+  }
+
   void plan_float32(PlanContext& context) const {
-    const ConvPlan plan = make_conv_plan(conv_shape(context));
+    ConvShape shape = conv_shape(context);
+    const bool turns = context.input(0).shape.rank() == 4 && turn_to_rows(shape);
+    const ConvPlan plan = make_conv_plan(shape);
     const bool has_bias = context.has_input(2);
     const bool has_residual = context.has_input(kResidual);
-    const size_t gathered_bytes = align_up(plan.shared_bytes, kAlignment);
+    size_t shared = plan.shared_bytes;
+    const auto reserve = [&](size_t bytes) {
+      const size_t begin = align_up(shared, kAlignment);
+      shared = begin + bytes;
+      return begin;
+    };
+    const size_t turned_x = turns ? reserve(context.input(0).bytes()) : 0;
+    const bool is_constant = context.is_constant(1);
+    const size_t turned_w = turns && !is_constant ? reserve(context.input(1).bytes()) : 0;
+    const size_t packed_w = is_constant ? 0 : reserve(plan.packed_weight_bytes);
+    context.share(shared);
     context.scratch(plan.scratch_bytes);
+    if (turns) add_turning(context, 0, turned_x);
     const float* packed = nullptr;
-    if (context.is_constant(1)) {
+    if (is_constant) {
       auto pack = [&](const Tensor& weights, std::byte* dst) {
-        pack_conv_weights(plan, static_cast<const float*>(weights.data()), reinterpret_cast<float*>(dst), 0,
-                          plan.weight_block_count);
+        const auto* from = static_cast<const float*>(weights.data());
+        std::vector<float> turned;
+        if (turns) {
+          const auto maps = static_cast<size_t>(weights.shape()[0] * weights.shape()[1]);
+          turned.resize(static_cast<size_t>(weights.elements()));
+          turn(from, shape.kernel[2], shape.kernel[1], maps, turned.data());
+          from = turned.data();
+        }
+        pack_conv_weights(plan, from, reinterpret_cast<float*>(dst), 0, plan.weight_block_count);
       };
-      packed = reinterpret_cast<const float*>(context.packed(1, format(plan), plan.packed_weight_bytes, pack));
-      context.share(gathered_bytes);
+      packed = reinterpret_cast<const float*>(
+          context.packed(1, (turns ? "turned " : "") + format(plan), plan.packed_weight_bytes, pack));
     } else {
-      context.share(gathered_bytes + plan.packed_weight_bytes);
-      context.phase(static_cast<int64_t>(plan.weight_block_count), 1000,
-                    [plan, gathered_bytes](const TileContext& tile) {
-                      const auto block = static_cast<size_t>(tile.tile);
-                      pack_conv_weights(plan, tile.input<float>(1),
-                                        reinterpret_cast<float*>(tile.shared + gathered_bytes), block, block + 1);
-                    });
+      if (turns) add_turning(context, 1, turned_w);
+      context.phase(static_cast<int64_t>(plan.weight_block_count), 1000, [=](const TileContext& tile) {
+        const auto block = static_cast<size_t>(tile.tile);
+        const auto* weights =
+            turns ? reinterpret_cast<const float*>(tile.shared + turned_w) : tile.input<float>(1);
+        pack_conv_weights(plan, weights, reinterpret_cast<float*>(tile.shared + packed_w), block, block + 1);
+      });
     }
     add_phases(context, plan, [=](const TileContext& tile) {
-      const auto* weights = packed ? packed : reinterpret_cast<const float*>(tile.shared + gathered_bytes);
-      return Operands{tile.input<float>(0),
-                      weights,
+      return Operands{turns ? reinterpret_cast<const float*>(tile.shared + turned_x) : tile.input<float>(0),
+                      packed ? packed : reinterpret_cast<const float*>(tile.shared + packed_w),
                       has_bias ? tile.input<float>(2) : nullptr,
                       has_residual ? tile.input<float>(kResidual) : nullptr,
                       tile.output<float>(0),

@@ -448,6 +448,36 @@ TEST_P(BlockedConvTest, RandomShapes) {
   }
 }
 
+// Rows and columns are exchanged: of the input, the weights and the output.
+TEST_P(BlockedConvTest, OneColumn) {
+  for (int round = 0; round < 150; ++round) {
+    ConvShape s;
+    s.batch = random_.integer(1, 2);
+    s.group = random_.one_of({1, 1, 2});
+    s.in_channels = s.group * (s.group > 1 ? 16 : random_.one_of({1, 2, 16, 21, 40}));
+    s.out_channels = s.group * (s.group > 1 ? 16 : random_.integer(1, 70));
+    for (int axis = static_cast<int>(random_.integer(0, 1)); axis < 3; ++axis) {
+      s.input[axis] = axis == 0 ? random_.integer(1, 4) : axis == 1 ? random_.integer(6, 60) : random_.integer(1, 30);
+      s.kernel[axis] = random_.integer(1, axis == 2 ? s.input[2] : 5);
+      s.stride[axis] = random_.one_of({1, 1, 2, 3});
+      s.dilation[axis] = axis < 2 ? random_.one_of({1, 1, 2}) : 1;
+      s.pad_begin[axis] = random_.integer(0, 3);
+      s.pad_end[axis] = random_.integer(0, 3);
+    }
+    if (random_.chance(0.5)) {
+      s.kernel[2] = s.input[2];
+      s.pad_begin[2] = s.pad_end[2] = 0;
+    }
+    while (conv_output_extent(s, 2) > 1) ++s.stride[2];
+    check(s, random_.chance(0.5)
+                 ? std::vector<EpilogueStep>{{EpilogueKind::add_residual}, {EpilogueKind::relu}}
+                 : std::vector<EpilogueStep>{});
+    if (HasFatalFailure()) return;
+    s.group = s.out_channels = s.in_channels;
+    if (s.input[0] == 1 && s.kernel[0] == 1 && s.pad_begin[0] + s.pad_end[0] == 0) check_grouped(s);
+  }
+}
+
 TEST_P(BlockedConvTest, PlanGivesManyTilesWhenThereIsWork) {
   for (const ConvShape& s : {square(64, 64, 56, 3, 1, 1), square(512, 512, 7, 3, 1, 1), square(2048, 512, 7, 1)}) {
     SCOPED_TRACE(describe(s));

@@ -214,6 +214,24 @@ TEST_P(ByteConvTest, RandomShapes) {
   }
 }
 
+TEST_P(ByteConvTest, OneColumn) {
+  for (int round = 0; round < 60; ++round) {
+    ConvShape s;
+    s.in_channels = random_.integer(1, 40);
+    s.out_channels = random_.integer(1, 70);
+    s.input[1] = random_.integer(6, 60);
+    s.input[2] = random_.integer(1, 30);
+    s.kernel[1] = random_.integer(1, 5);
+    s.kernel[2] = random_.integer(1, s.input[2]);
+    s.stride[1] = random_.one_of({1, 1, 2, 3});
+    s.pad_begin[1] = random_.integer(0, 3);
+    s.pad_end[2] = random_.integer(0, 3);
+    while (conv_output_extent(s, 2) > 1) ++s.stride[2];
+    check(s);
+    if (HasFatalFailure()) return;
+  }
+}
+
 TEST_P(ByteConvTest, ZeroExtents) {
   ConvShape s = square(4, 6, 9, 3, 1, 1);
   s.batch = 0;

@@ -76,6 +76,28 @@ TEST(Conv, ComputesEveryRank) {
   expect({1, 2, 3, 4, 5}, {3, 2, 2, 2, 2}, {{1, 1, 1}, {1, 1, 1}, {0, 0, 0}}, {1, 3, 2, 3, 4}, {});
 }
 
+// Rows of one element, which the kernels compute along another axis.
+TEST(Conv, ComputesOneColumn) {
+  for (const DType dtype : {DType::float32, DType::float16}) {
+    expect({1, 1, 40, 6}, {5, 1, 3, 6}, {{1, 1}, {1, 1}, {0, 0}}, {1, 5, 38, 1}, {}, dtype);
+    expect({2, 3, 20, 9}, {6, 1, 4, 9}, {{2, 1}, {1, 1}, {1, 0}, 3}, {2, 6, 9, 1},
+           {{"group", int64_t{3}}, {"strides", Integers{2, 1}}, {"pads", Integers{1, 0, 0, 0}}}, dtype);
+    expect({1, 6, 20, 7}, {4, 3, 2, 5}, {{1, 4}, {2, 1}, {0, 1}, 2}, {1, 4, 18, 1},
+           {{"group", int64_t{2}},
+            {"strides", Integers{1, 4}},
+            {"dilations", Integers{2, 1}},
+            {"pads", Integers{0, 1, 0, 0}}},
+           dtype);
+    expect({1, 20, 50, 1}, {18, 20, 5, 1}, {{1, 1}, {1, 1}, {2, 0}}, {1, 18, 50, 1}, {{"pads", Integers{2, 0, 2, 0}}},
+           dtype);
+    expect({1, 4, 30, 1}, {4, 1, 3, 3}, {{1, 1}, {1, 1}, {1, 1}, 4}, {1, 4, 30, 1},
+           {{"group", int64_t{4}}, {"pads", Integers{1, 1, 1, 1}}}, dtype);
+    expect({1, 2, 5, 6, 1}, {3, 2, 3, 3, 1}, {{1, 1, 1}, {1, 1, 1}, {0, 1, 0}}, {1, 3, 3, 6, 1},
+           {{"pads", Integers{0, 1, 0, 0, 1, 0}}}, dtype);
+    expect({1, 2, 7, 1, 1}, {3, 2, 3, 1, 1}, {{1, 1, 1}, {1, 1, 1}, {0, 0, 0}}, {1, 3, 5, 1, 1}, {}, dtype);
+  }
+}
+
 TEST(Conv, TakesMoreThanThreeSpatialAxes) {
   for (const DType dtype : {DType::float32, DType::float64, DType::float16, DType::bfloat16}) {
     expect({2, 4, 3, 2, 4, 3}, {6, 2, 2, 1, 3, 2}, {{1, 1, 2, 1}, {1, 1, 1, 2}, {1, 0, 1, 0}, 2}, {2, 6, 4, 2, 2, 1},

@@ -85,11 +85,32 @@ void copy_strided(const float* src, float* dst, size_t block, size_t stride, siz
   }
 }
 
+// Copies source rows [begin, end) of a turned plane of single channels whose rows and columns all have a place.
+void copy_turned(const BlockedConvPlan& plan, const float* src, size_t begin, size_t end, size_t channels, float* dst) {
+  const ConvShape& s = plan.shape;
+  const auto& source = plan.source;
+  // What lies inside the input.
+  const size_t first = std::max(begin, s.pad_begin[1]);
+  const size_t last = std::min(end, s.pad_begin[1] + s.input[1]);
+  const size_t columns = std::min(s.input[2], source.columns - std::min(source.columns, s.pad_begin[2]));
+  for (size_t channel = 0; channel < channels; ++channel, src += s.input[1] * s.input[2]) {
+    float* to = dst + channel * source.block_floats;
+    if (columns < source.columns || last < end || first > begin) std::fill_n(to, (end - begin) * source.columns, 0.0f);
+    if (first >= last) continue;
+    transpose_f32()(src + (first - s.pad_begin[1]), static_cast<ptrdiff_t>(s.input[1]), columns, last - first,
+                    to + (first - begin) * source.columns + s.pad_begin[2], static_cast<ptrdiff_t>(source.columns));
+  }
+}
+
 // Copies source rows [begin, end) (across depth) of `blocks` blocks from the input.
 void copy_rows(const BlockedConvPlan& plan, const float* src, size_t begin, size_t end, size_t blocks, float* dst) {
   const ConvShape& s = plan.shape;
   const auto& source = plan.source;
   const size_t b = plan.src_block;
+  if (plan.turned && b == 1 && !plan.is_byte && s.input[0] == 1 && source.depth == 1 && s.pad_begin[0] == 0 &&
+      source.row_step == 1 && s.stride[2] == 1) {
+    return copy_turned(plan, src, begin, end, blocks, dst);
+  }
   const size_t slice = s.input[1] * s.input[2] * b;
   const size_t plane = s.input[0] * slice;
   const size_t row_step = plan.turned ? 1 : s.input[2], column_step = plan.turned ? s.input[1] : 1;

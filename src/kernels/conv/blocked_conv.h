@@ -22,7 +22,7 @@ struct BlockedConvArgs {
 // How a convolution to a channel-blocked output is computed directly: a pure function of the shape and the instruction
 // set. Each output is one chain of fused multiply-adds over (channel block, kd, kh, kw, channel) ascending; taps that
 // read nothing but padding may be left out. With a plain output, for a few output channels, there is such a chain for
-// each channel of a block, and these are summed at the end.
+// each channel of a block, and these are summed at the end. An output of one column is computed as a row: kw before kh.
 //
 // Taps that read padding for every output, as those of large dilations, are neither packed nor computed.
 //

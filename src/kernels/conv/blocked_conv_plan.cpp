@@ -1,6 +1,5 @@
 // Makes the plans of blocked_conv.cpp.
 #include <algorithm>
-#include <utility>
 #include <vector>
 
 #include "kernels/conv/blocked_conv.h"
@@ -39,16 +38,6 @@ bool is_padded(const ConvShape& s, const size_t (&output)[3]) {
 bool needs_copy(const BlockedConvPlan& plan) {
   const ConvShape& s = plan.shape;
   return is_padded(s, plan.output) || s.stride[2] > 1 || (plan.turned && s.input[1] > 1);
-}
-
-// An output of one column is computed as a row.
-void turn(BlockedConvPlan& plan) {
-  ConvShape& s = plan.shape;
-  plan.turned = conv_output_extent(s, 2) == 1 && conv_output_extent(s, 1) > 1;
-  if (!plan.turned) return;
-  for (size_t* extents : {s.input, s.kernel, s.stride, s.dilation, s.pad_begin, s.pad_end}) {
-    std::swap(extents[1], extents[2]);
-  }
 }
 
 // Leaves out the outermost taps that never read the input.
@@ -367,7 +356,7 @@ namespace {
 
 // What follows from the shape and the form of the operands.
 void complete(BlockedConvPlan& plan, bool one_thread) {
-  turn(plan);
+  plan.turned = turn_to_rows(plan.shape);
   const ConvShape& shape = plan.shape;
   const size_t group_in = shape.in_channels / shape.group;
   plan.src_blocks = ceil_div(group_in, plan.src_block);

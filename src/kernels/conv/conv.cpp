@@ -1,6 +1,7 @@
 #include "kernels/conv/conv.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "kernels/conv/conv_kernels.h"
 #include "kernels/dispatch.h"
@@ -92,7 +93,7 @@ void plan_depthwise(ConvPlan& plan, double operations) {
   if (plan.positions == 0 || s.batch == 0 || s.out_channels == 0) return;
 
   constexpr double kSlower = 4;  // a multiply-add, than in a product
-  const size_t wanted = wanted_tiles(operations * kSlower);
+  const size_t wanted = wanted_tiles(operations * kSlower, false);
   const size_t planes = s.batch * s.in_channels;
   plan.channel_tile = std::max<size_t>(1, s.in_channels / ceil_div(wanted, s.batch));
   plan.channel_tiles = ceil_div(s.in_channels, plan.channel_tile);
@@ -110,6 +111,15 @@ size_t conv_output_extent(const ConvShape& shape, int axis) {
   const size_t window = (shape.kernel[axis] - 1) * shape.dilation[axis] + 1;
   const size_t padded = shape.input[axis] + shape.pad_begin[axis] + shape.pad_end[axis];
   return padded < window ? 0 : (padded - window) / shape.stride[axis] + 1;
+}
+
+bool turn_to_rows(ConvShape& shape) {
+  if (conv_output_extent(shape, 2) != 1 || conv_output_extent(shape, 1) <= 1) return false;
+  for (size_t* extents :
+       {shape.input, shape.kernel, shape.stride, shape.dilation, shape.pad_begin, shape.pad_end}) {
+    std::swap(extents[1], extents[2]);
+  }
+  return true;
 }
 
 DepthwiseRows depthwise_rows(const ConvPlan& plan) {
@@ -140,8 +150,7 @@ ConvPlan make_conv_plan(const ConvShape& shape) {
   const double operations = static_cast<double>(shape.batch * shape.out_channels) *
                             static_cast<double>(plan.positions) * static_cast<double>(group_in * taps(shape));
   const bool flat = shape.input[0] == 1 && shape.kernel[0] == 1 && plan.output[0] == 1 && shape.pad_begin[0] == 0;
-  const bool is_column = plan.output[1] > 1 && plan.output[2] == 1;  // rows of one element
-  if (group_in == 1 && shape.group > 1 && flat && !is_column) {
+  if (group_in == 1 && shape.group > 1 && flat) {
     plan_depthwise(plan, operations);
   } else {
     plan_gemm(plan, operations);

@@ -25,6 +25,10 @@ struct ConvShape {
 // floor((input + pads - ((kernel - 1) dilation + 1)) / stride) + 1 along `axis`, or 0 when the kernel does not fit.
 size_t conv_output_extent(const ConvShape& shape, int axis);
 
+// Exchanges rows and columns of a convolution whose output has one column, for rows are what is computed at once.
+// Returns whether it did.
+bool turn_to_rows(ConvShape& shape);
+
 struct ConvArgs {
   const float* src = nullptr;
   const float* packed_weights = nullptr;  // as written by pack_conv_weights

@@ -76,6 +76,11 @@ struct RowArgs {
   }
 };
 
+// Offsets of tap columns that are kept; those of wider kernels are found again for every vector.
+constexpr int kKeptOffsets = 64;
+template <int kTaps>
+constexpr int kOffsets = kTaps > 0 ? kTaps : kKeptOffsets;
+
 // kVectors vectors of outputs, input_step apart in the padded input and output_step in the output; `columns` of the
 // last one are stored (of all, when kRows). kTaps: columns of the kernel, 0 for any.
 template <int kVectors, int kTaps, bool kRows>
@@ -99,7 +104,7 @@ ONNXRUN_INLINE void compute(const RowArgs& row, const size_t* offsets, size_t x,
       ONNXRUN_UNROLL
       for (int tx = 0; tx < kTaps; ++tx) column(static_cast<size_t>(tx), offsets[tx]);
     } else {
-      for (size_t tx = 0; tx < row.tap_columns; ++tx) column(tx, row.column_offset(tx));
+      for (size_t tx = 0; tx < row.tap_columns; ++tx) column(tx, tx < kKeptOffsets ? offsets[tx] : row.column_offset(tx));
     }
     ONNXRUN_UNROLL
     for (int v = 0; v < kVectors; ++v) input[v] += row.tap_row_step;
@@ -123,8 +128,8 @@ ONNXRUN_INLINE void compute(const RowArgs& row, const size_t* offsets, size_t x,
 
 template <int kTaps>
 void compute_row(const RowArgs& row, size_t columns) noexcept {
-  size_t offsets[kTaps > 0 ? kTaps : 1];
-  for (int tx = 0; tx < kTaps; ++tx) offsets[tx] = row.column_offset(static_cast<size_t>(tx));
+  size_t offsets[kOffsets<kTaps>];
+  for (size_t tx = 0; tx < smaller(row.tap_columns, kOffsets<kTaps>); ++tx) offsets[tx] = row.column_offset(tx);
   constexpr ptrdiff_t kStep = kWidth;
   size_t x = 0;
   for (; columns - x >= kMaxVectors * kWidth; x += kMaxVectors * kWidth) {
@@ -140,8 +145,8 @@ void compute_row(const RowArgs& row, size_t columns) noexcept {
 // kMaxVectors rows at once, for rows shorter than a few vectors.
 template <int kTaps>
 void compute_rows(const RowArgs& row, size_t columns) noexcept {
-  size_t offsets[kTaps > 0 ? kTaps : 1];
-  for (int tx = 0; tx < kTaps; ++tx) offsets[tx] = row.column_offset(static_cast<size_t>(tx));
+  size_t offsets[kOffsets<kTaps>];
+  for (size_t tx = 0; tx < smaller(row.tap_columns, kOffsets<kTaps>); ++tx) offsets[tx] = row.column_offset(tx);
   // Backwards, because what is stored beyond the end of a row belongs to the beginning of the next.
   for (size_t x = (columns - 1) / kWidth * kWidth + kWidth; x > 0;) {
     x -= kWidth;
@@ -197,7 +202,10 @@ struct Plane {
     row.epilogue = register_epilogue<float>(args.epilogue.steps, args.epilogue.step_count);
     row.output_row_step = static_cast<ptrdiff_t>(s.stride[1] * rows.row_length);
     row.dst_end = args.dst + out + end * plan.output[2];
-    const auto one = s.kernel[2] == 3 ? compute_row<3> : s.kernel[2] == 5 ? compute_row<5> : compute_row<0>;
+    const auto one = s.kernel[2] == 1   ? compute_row<1>
+                     : s.kernel[2] == 3 ? compute_row<3>
+                     : s.kernel[2] == 5 ? compute_row<5>
+                                        : compute_row<0>;
     const auto several = s.kernel[2] == 3 ? compute_rows<3> : s.kernel[2] == 5 ? compute_rows<5> : compute_rows<0>;
     // A vector stored beyond the end of its row must reach only the row after it.
     const bool narrow = plan.output[2] < kMaxVectors * kWidth && plan.output[2] >= kWidth / 2;
