@@ -98,6 +98,22 @@ TEST(Conv, ComputesOneColumn) {
   }
 }
 
+// Short rows with one tap each, which go up in longer ones.
+TEST(Conv, ComputesShortRows) {
+  for (const DType dtype : {DType::float32, DType::float16}) {
+    expect({1, 3, 30, 9}, {5, 3, 5, 1}, {{1, 1}, {1, 1}, {0, 0}}, {1, 5, 26, 9}, {}, dtype);
+    expect({2, 20, 30, 2}, {18, 20, 3, 1}, {{1, 1}, {2, 1}, {2, 0}}, {2, 18, 30, 2},
+           {{"dilations", Integers{2, 1}}, {"pads", Integers{2, 0, 2, 0}}}, dtype);
+    expect({1, 6, 21, 4}, {6, 1, 3, 1}, {{1, 1}, {1, 1}, {1, 0}, 6}, {1, 6, 20, 4},
+           {{"group", int64_t{6}}, {"pads", Integers{1, 0, 0, 0}}}, dtype);
+    expect({1, 2, 9, 3, 4}, {3, 2, 3, 1, 1}, {{1, 1, 1}, {1, 1, 1}, {1, 0, 0}}, {1, 3, 9, 3, 4},
+           {{"pads", Integers{1, 0, 0, 1, 0, 0}}}, dtype);
+    expect({1, 2, 4, 9, 3}, {3, 2, 2, 3, 1}, {{2, 1, 1}, {1, 1, 1}, {0, 1, 0}}, {1, 3, 2, 8, 3},
+           {{"strides", Integers{2, 1, 1}}, {"pads", Integers{0, 1, 0, 0, 0, 0}}}, dtype);
+    expect({1, 2, 10, 3}, {3, 2, 3, 1}, {{2, 1}, {1, 1}, {0, 0}}, {1, 3, 4, 3}, {{"strides", Integers{2, 1}}}, dtype);
+  }
+}
+
 TEST(Conv, TakesMoreThanThreeSpatialAxes) {
   for (const DType dtype : {DType::float32, DType::float64, DType::float16, DType::bfloat16}) {
     expect({2, 4, 3, 2, 4, 3}, {6, 2, 2, 1, 3, 2}, {{1, 1, 2, 1}, {1, 1, 1, 2}, {1, 0, 1, 0}, 2}, {2, 6, 4, 2, 2, 1},

@@ -21,11 +21,16 @@ void check_channels(const InferContext& context, int64_t group, const DimShape& 
   }
 }
 
-// Where rows have one element, which a tap of its own reads, the axis before is as good as theirs, and longer.
-void drop_unit_columns(ConvShape& shape) {
-  for (int dropped = 0; dropped < 2; ++dropped) {
-    const bool is_unit = shape.input[2] == 1 && shape.kernel[2] == 1 && shape.pad_begin[2] == 0 && shape.pad_end[2] == 0;
-    if (!is_unit) return;
+// An axis within which there is nothing but one tap goes up in the one before, as an equal convolution: neighbours of
+// that are then as far apart as it is long. Rows become longer, and rows are what is computed at once.
+void merge_columns(ConvShape& shape) {
+  constexpr size_t kShort = 12;  // columns, fewer than a tile takes
+  for (int merged = 0; merged < 2; ++merged) {
+    const size_t columns = shape.input[2];
+    const bool has_one_tap = shape.kernel[2] == 1 && shape.pad_begin[2] == 0 && shape.pad_end[2] == 0;
+    const bool steps = columns == 1 || (shape.stride[1] == 1 && shape.stride[2] == 1 && shape.kernel[1] > 1);
+    if (!has_one_tap || !steps || columns == 0 || columns > kShort) return;
+    for (size_t* values : {shape.input, shape.dilation, shape.pad_begin, shape.pad_end}) values[1] *= columns;
     const std::pair<size_t*, size_t> parts[] = {{shape.input, 1},    {shape.kernel, 1},    {shape.stride, 1},
                                                 {shape.dilation, 1}, {shape.pad_begin, 0}, {shape.pad_end, 0}};
     for (const auto& [values, neutral] : parts) {
@@ -95,7 +100,7 @@ ConvShape ConvAttributes::kernel_shape(const Shape& x, const Shape& w) const {
     shape.pad_begin[to] = static_cast<size_t>(geometry.pad_begin[axis]);
     shape.pad_end[to] = static_cast<size_t>(geometry.pad_end[axis]);
   }
-  drop_unit_columns(shape);
+  merge_columns(shape);
   return shape;
 }
 
