@@ -442,6 +442,30 @@ TEST(Passes, ConvTransposeIsSplitIntoConvolutions) {
   }
 }
 
+// Linear layers with a normalization, of both orders of the weights and with every form of the bias.
+TEST(Passes, ANormalizationGoesIntoTheProductBefore) {
+  for (const bool transposed : {false, true}) {
+    for (const std::vector<int64_t>& bias : std::vector<std::vector<int64_t>>{{}, {20}, {1, 20}, {1}, {3, 20}}) {
+      ModelBuilder builder;
+      builder.main.input("x", DType::float32, {"3", "9"})
+          .constant("w", random_floats(transposed ? Shape{20, 9} : Shape{9, 20}, 1))
+          .constant("scale", random_floats({20}, 2))
+          .constant("b", random_floats({20}, 3))
+          .constant("mean", random_floats({20}, 4))
+          .constant("var", floats({20}, std::vector<float>(20, 0.7F)));
+      if (!bias.empty()) builder.main.constant("c", random_floats(Shape(bias), 5));
+      builder.main.node("Gemm", {"x", "w", bias.empty() ? "" : "c"}, {"a"}, {{"transB", int64_t{transposed}}})
+          .node("BatchNormalization", {"a", "scale", "b", "mean", "var"}, {"n"})
+          .node("Relu", {"n"}, {"y"})
+          .output("y");
+      expect_same_results(builder, {random_floats({3, 9}, 6)});
+      const auto names = operators_of(checked_session(builder));
+      const bool folds = bias != std::vector<int64_t>{3, 20};
+      EXPECT_EQ(count(names, "BatchNormalization"), folds ? 0 : 1) << ::testing::PrintToString(names);
+    }
+  }
+}
+
 // As at the beginning of models that make pictures of vectors.
 TEST(Passes, AConvTransposeOfOnePositionIsAProduct) {
   for (const auto& [kernel, strides, has_bias, activates] :

@@ -1,4 +1,4 @@
-// Folds an inference BatchNormalization into the weights of the convolution or transposed convolution before it.
+// Folds an inference BatchNormalization into the weights of the convolution, transposed convolution or Gemm before it.
 #include <cmath>
 
 #include "base/dispatch_dtype.h"
@@ -11,12 +11,22 @@ namespace {
 
 constexpr float kDefaultEpsilon = 1e-5F;
 
+// Whether a Gemm is a B + c with c a row.
+bool is_linear(const Graph& graph, const Node& gemm) {
+  if (number_attribute(gemm, "alpha", 1) != 1 || number_attribute(gemm, "beta", 1) != 1) return false;
+  if (gemm.inputs.size() < 3 || gemm.inputs[2] == kNoValue) return true;
+  const ConstantPtr bias = constant_of(graph, gemm.inputs[2]);
+  return bias && (bias->elements() == 1 || bias->shape()[bias->shape().rank() - 1] == bias->elements());
+}
+
 bool is_foldable(const Graph& graph, const Node& conv, const Node& norm) {
-  if (!is_operator(conv, "Conv") && !is_operator(conv, "ConvTranspose")) return false;
+  const bool is_conv = is_operator(conv, "Conv") || is_operator(conv, "ConvTranspose");
+  if (!is_conv && !(is_operator(conv, "Gemm") && is_linear(graph, conv))) return false;
   if (!is_operator(norm, "BatchNormalization")) return false;
   if (integer_attribute(norm, "training_mode", 0) != 0 || integer_attribute(norm, "spatial", 1) == 0) return false;
   if (norm.outputs.size() > 1 || !all_constant(graph, {norm.inputs.begin() + 1, norm.inputs.end()})) return false;
-  const bool weights_known = all_constant(graph, {conv.inputs.begin() + 1, conv.inputs.end()});
+  const bool weights_known = constant_of(graph, conv.inputs[1]) != nullptr &&
+                             (conv.inputs.size() < 3 || conv.inputs[2] == kNoValue || constant_of(graph, conv.inputs[2]));
   const DType dtype = graph.value(conv.inputs[0]).type.dtype;
   return weights_known && (dtype == DType::float32 || dtype == DType::float64);
 }
@@ -41,13 +51,16 @@ Folded fold(const Graph& graph, const Node& conv, const Node& norm) {
   Tensor new_bias(weights->dtype(), {channels});
   for (int64_t c = 0; c < channels; ++c) {
     const double factor = statistic(1, c) / std::sqrt(statistic(4, c) + epsilon);
-    const double old_bias = bias ? static_cast<double>(read_unaligned<T>(bias->tensor(), c)) : 0;
+    const int64_t at = bias && bias->elements() == 1 ? 0 : c;
+    const double old_bias = bias ? static_cast<double>(read_unaligned<T>(bias->tensor(), at)) : 0;
     new_bias.mutable_values<T>()[static_cast<size_t>(c)] =
         static_cast<T>((old_bias - statistic(3, c)) * factor + statistic(2, c));
     factors.push_back(factor);
   }
-  // Conv: [M, C / group, taps]; ConvTranspose: [C, M / group, taps], a row of which has one output channel.
-  const bool transposed = conv.op_type == "ConvTranspose";
+  // Conv: [M, C / group, taps]; ConvTranspose: [C, M / group, taps], a row of which has one output channel; Gemm: [N, K],
+  // or [K, N], which is a ConvTranspose of one tap.
+  const bool is_gemm = conv.op_type == "Gemm";
+  const bool transposed = is_gemm ? integer_attribute(conv, "transB", 0) == 0 : conv.op_type == "ConvTranspose";
   const int64_t rows = transposed ? shape.elements(0, 2) : channels;
   const int64_t row_size = shape.elements(transposed ? 2 : 1, shape.rank());
   const int64_t group = integer_attribute(conv, "group", 1);
