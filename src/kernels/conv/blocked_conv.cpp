@@ -56,32 +56,38 @@ void copy_blocks(const float* src, float* dst, size_t stride, size_t count) {
   for (size_t i = 0; i < count; ++i) std::memcpy(dst + i * kBlock, src + i * stride * kBlock, kBlock * sizeof(float));
 }
 
-// Every other float.
-void copy_even(const float* src, float* dst, size_t count) {
-  using Four = float __attribute__((vector_size(16)));
-  size_t i = 0;
-  for (; i + 4 < count; i += 4) {  // the last odd one may not be there
-    Four low, high;
-    std::memcpy(&low, src + 2 * i, sizeof low);
-    std::memcpy(&high, src + 2 * i + 4, sizeof high);
-    const Four even = __builtin_shufflevector(low, high, 0, 2, 4, 6);
-    std::memcpy(dst + i, &even, sizeof even);
-  }
-  for (; i < count; ++i) dst[i] = src[2 * i];
-}
-
 // Copies `count` blocks that stand `stride` blocks apart.
 void copy_strided(const float* src, float* dst, size_t block, size_t stride, size_t count) {
   if (stride == 1) {
     std::memcpy(dst, src, count * block * sizeof(float));
-  } else if (stride == 2 && block == 1) {
-    copy_even(src, dst, count);
   } else {
     const auto copy = block == 1   ? copy_blocks<1>
                       : block == 4 ? copy_blocks<4>
                       : block == 8 ? copy_blocks<8>
                                    : copy_blocks<16>;
     copy(src, dst, stride, count);
+  }
+}
+
+// The phases of a row of single channels, where every remainder of the stride is one: in one pass.
+void split_row(const BlockedConvPlan& plan, const float* src, float* dst) {
+  const ConvShape& s = plan.shape;
+  const size_t stride = s.stride[2], columns = plan.source.columns;
+  const size_t pad = s.pad_begin[2], inside = s.input[2] + pad;
+  // For columns [first, last) all phases read the input.
+  const size_t first = std::min(columns, ceil_div(pad, stride));
+  const size_t last = std::max(first, std::min(columns, inside / stride));
+  transpose_f32()(src + (first * stride - pad), static_cast<ptrdiff_t>(stride), last - first, stride, dst + first,
+                  static_cast<ptrdiff_t>(columns));
+  for (size_t phase = 0; phase < stride; ++phase, dst += columns) {
+    const auto copy = [&](size_t from, size_t to) {
+      for (size_t i = from; i < to; ++i) {
+        const size_t x = i * stride + phase;
+        dst[i] = x >= pad && x < inside ? src[x - pad] : 0.0f;
+      }
+    };
+    copy(0, first);
+    copy(last, columns);
   }
 }
 
@@ -114,6 +120,8 @@ void copy_rows(const BlockedConvPlan& plan, const float* src, size_t begin, size
   const size_t slice = s.input[1] * s.input[2] * b;
   const size_t plane = s.input[0] * slice;
   const size_t row_step = plan.turned ? 1 : s.input[2], column_step = plan.turned ? s.input[1] : 1;
+  const bool splits = b == 1 && !plan.is_byte && !plan.turned && s.stride[2] > 1 &&
+                      std::ranges::is_sorted(source.phases) && source.phases.size() == s.stride[2];
   for (size_t block = 0; block < blocks; ++block) {
     float* to = dst + block * source.block_floats;
     for (size_t row = begin; row < end; ++row) {
@@ -125,6 +133,11 @@ void copy_rows(const BlockedConvPlan& plan, const float* src, size_t begin, size
         continue;
       }
       const float* from = src + block * plane + z * slice + y * row_step * b;
+      if (splits) {
+        split_row(plan, from, to);
+        to += source.row_floats;
+        continue;
+      }
       for (const size_t phase : source.phases) {
         // Columns [first, last) read the input.
         const size_t first = s.pad_begin[2] > phase ? ceil_div(s.pad_begin[2] - phase, s.stride[2]) : 0;

@@ -32,19 +32,36 @@ void transpose_part(const float* src, ptrdiff_t src_step, size_t rows, size_t co
   }
 }
 
-// Of pairs one behind the other, the first ones and the second ones; gives how many rows it has done.
-size_t separate_pairs(const float* src, size_t rows, float* dst, ptrdiff_t dst_step) noexcept {
+// Lane i is src[i * kStride]; reads what lies between, and behind the last one as many elements as between two.
+template <size_t kStride>
+ONNXRUN_INLINE Vec<float> load_strided(const float* src) noexcept {
+  if constexpr (kStride == 1) {
+    return load(src);
+  } else {
+    return even_lanes(load_strided<kStride / 2>(src), load_strided<kStride / 2>(src + kStride / 2 * kWidth));
+  }
+}
+
+// Of rows of a few columns one behind the other, the first columns, the second ones and so on; gives how many rows it
+// has done.
+template <size_t kColumns>
+size_t separate(const float* src, size_t rows, float* dst, ptrdiff_t dst_step) noexcept {
   size_t r = 0;
-  for (; r + kWidth < rows; r += kWidth, src += 2 * kWidth) {  // reads one behind them
-    store(dst + r, even_lanes(load(src), load(src + kWidth)));
-    store(dst + dst_step + r, even_lanes(load(src + 1), load(src + kWidth + 1)));
+  for (; r + kWidth < rows; r += kWidth, src += kColumns * kWidth) {  // reads into the row behind them
+    ONNXRUN_UNROLL
+    for (size_t c = 0; c < kColumns; ++c) {
+      store(dst + static_cast<ptrdiff_t>(c) * dst_step + r, load_strided<kColumns>(src + c));
+    }
   }
   return r;
 }
 
 void transpose(const float* src, ptrdiff_t src_step, size_t rows, size_t columns, float* dst,
                ptrdiff_t dst_step) noexcept {
-  const size_t done = columns == 2 && src_step == 2 ? separate_pairs(src, rows, dst, dst_step) : 0;
+  const bool is_dense = src_step == static_cast<ptrdiff_t>(columns);
+  const size_t done = is_dense && columns == 2   ? separate<2>(src, rows, dst, dst_step)
+                      : is_dense && columns == 4 ? separate<4>(src, rows, dst, dst_step)
+                                                 : 0;
   for (size_t r = done; r < rows; r += kWidth) {
     const size_t height = rows - r < kWidth ? rows - r : kWidth;
     const float* from = src + static_cast<ptrdiff_t>(r) * src_step;
