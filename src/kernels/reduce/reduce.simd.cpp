@@ -82,8 +82,9 @@ template <class Op>
 void row(typename Op::Total& total, const float* src, size_t n) noexcept {
   using T = typename Op::Total;
   constexpr size_t kWidth = kLanes<T>;
+  constexpr bool kMasks = sizeof(T) == sizeof(float);  // the elements behind the last vector make one more
   size_t i = 0;
-  if (n >= kWidth) {
+  if (n >= kWidth || kMasks) {
     Vec<T> chains[kChains];
     for (Vec<T>& chain : chains) chain = Vec<T>(Op::kStart);
     for (; i + kChains * kWidth <= n; i += kChains * kWidth) {
@@ -91,6 +92,13 @@ void row(typename Op::Total& total, const float* src, size_t n) noexcept {
       for (size_t k = 0; k < kChains; ++k) chains[k] = Op::add(chains[k], load_as(src + i + k * kWidth, T{}));
     }
     for (; i + kWidth <= n; i += kWidth) chains[0] = Op::add(chains[0], load_as(src + i, T{}));
+    if constexpr (kMasks) {
+      if (i < n) {
+        const Vec<T> rest = load_partial(src + i, n - i);
+        chains[1] = Op::add(chains[1], select(first_lanes(n - i), rest, Vec<T>(Op::kStart)));
+        i = n;
+      }
+    }
     const Vec<T> joined = Op::join(Op::join(chains[0], chains[1]), Op::join(chains[2], chains[3]));
     total = Op::join(total, join_lanes(joined, [](const Vec<T>& a, const Vec<T>& b) ONNXRUN_INLINE_LAMBDA {
                        return Vec<T>(Op::join(a, b));
