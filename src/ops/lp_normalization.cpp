@@ -5,6 +5,8 @@
 #include "base/checked.h"
 #include "base/dispatch_dtype.h"
 #include "graph/registry.h"
+#include "kernels/binary/binary.h"
+#include "kernels/reduce/reduce.h"
 #include "onnxrun/error.h"
 #include "ops/support/axis_view.h"
 #include "ops/support/elementwise.h"
@@ -51,6 +53,9 @@ class LpNormalization : public Operator {
   static void normalize(const T* src, T* dst, const ops::AxisView& view, int64_t columns, int64_t p) {
     const auto term = [p](double x) { return p == 1 ? std::fabs(x) : x * x; };
     double norms[kColumns] = {};
+    if constexpr (std::is_same_v<T, float>) {
+      if (view.inner == 1 && normalize_row(src, dst, static_cast<size_t>(view.extent), p)) return;
+    }
     if (view.inner == 1) {
       norms[0] = ops::row_sum(src, view.extent, term);
     } else {
@@ -67,6 +72,17 @@ class LpNormalization : public Operator {
         dst[k * view.inner + j] = static_cast<T>(static_cast<double>(src[k * view.inner + j]) / norms[j]);
       }
     }
+  }
+
+  // One vector that lies in one piece, unless its norm is no normal float.
+  static bool normalize_row(const float* src, float* dst, size_t n, int64_t p) {
+    double sum = 0;
+    const ReduceKernels& kernels = reduce_kernels();
+    (p == 1 ? kernels.magnitudes : kernels.squares).row(sum, src, n);
+    const auto norm = static_cast<float>(p == 1 ? sum : std::sqrt(sum));
+    if (!std::isnormal(norm)) return false;
+    binary_row(BinaryKind::div, DType::float32)(src, 1, &norm, 0, dst, n);
+    return true;
   }
 
   int64_t axis_;

@@ -5,6 +5,8 @@
 
 #include "base/dispatch_dtype.h"
 #include "graph/registry.h"
+#include "kernels/normalize/normalize.h"
+#include "kernels/reduce/reduce.h"
 #include "ops/support/elementwise.h"
 #include "ops/support/reduce.h"
 #include "ops/support/row_sum.h"
@@ -16,6 +18,44 @@ namespace {
 constexpr int64_t kColumns = 256;  // statistics side by side
 constexpr double kEpsilon = 1e-9;
 
+double sum_row(const float* src, int64_t n) {
+  double sum = 0;
+  reduce_kernels().sum.row(sum, src, static_cast<size_t>(n));
+  return sum;
+}
+template <class T>
+double sum_row(const T* src, int64_t n) {
+  return ops::row_sum(src, n, [](double x) { return x; });
+}
+
+// The sum of (src[i] - mean)^2. The kernels take a float for the mean; what that is off is made up for.
+double square_row(const float* src, int64_t n, double mean) {
+  constexpr int64_t kRun = 512;  // that is summed in float
+  const auto center = static_cast<float>(mean);
+  const double off = static_cast<double>(center) - mean;
+  double sum = -static_cast<double>(n) * off * off;
+  for (int64_t i = 0; i < n; i += kRun) {
+    const auto count = static_cast<size_t>(std::min(kRun, n - i));
+    sum += static_cast<double>(normalize_kernels().square_sum(src + i, count, center));
+  }
+  return std::max(0.0, sum);
+}
+template <class T>
+double square_row(const T* src, int64_t n, double mean) {
+  return ops::row_sum(src, n, [mean](double x) { return (x - mean) * (x - mean); });
+}
+
+void apply_row(const float* src, float* dst, int64_t n, double mean, double factor) {
+  constexpr float kOne = 1;
+  const auto center = static_cast<float>(mean);
+  const auto rest = static_cast<float>((static_cast<double>(center) - mean) * factor);
+  normalize_kernels().apply(src, dst, static_cast<size_t>(n), center, static_cast<float>(factor), &kOne, 0, &rest, 0);
+}
+template <class T>
+void apply_row(const T* src, T* dst, int64_t n, double mean, double factor) {
+  for (int64_t i = 0; i < n; ++i) dst[i] = static_cast<T>((static_cast<double>(src[i]) - mean) * factor);
+}
+
 // One statistic: the axes that are reduced end in rows.
 template <class T>
 void normalize_rows(const ops::ReduceLoops& loops, const T* src, T* dst) {
@@ -23,17 +63,12 @@ void normalize_rows(const ops::ReduceLoops& loops, const T* src, T* dst) {
   const auto each_row = [&](const auto& body) { loops.reduced.for_outer(0, loops.reduced.outer_count(), body); };
   const auto count = static_cast<double>(loops.count);
   double sum = 0;
-  each_row([&](const auto& offsets) { sum += ops::row_sum(src + offsets[0], n, [](double x) { return x; }); });
+  each_row([&](const auto& offsets) { sum += sum_row(src + offsets[0], n); });
   const double mean = sum / count;
   double squares = 0;
-  const auto square = [mean](double x) { return (x - mean) * (x - mean); };
-  each_row([&](const auto& offsets) { squares += ops::row_sum(src + offsets[0], n, square); });
+  each_row([&](const auto& offsets) { squares += square_row(src + offsets[0], n, mean); });
   const double factor = 1 / (std::sqrt(squares / count) + kEpsilon);
-  each_row([&](const auto& offsets) {
-    for (int64_t i = offsets[0]; i < offsets[0] + n; ++i) {
-      dst[i] = static_cast<T>((static_cast<double>(src[i]) - mean) * factor);
-    }
-  });
+  each_row([&](const auto& offsets) { apply_row(src + offsets[0], dst + offsets[0], n, mean, factor); });
 }
 
 // `columns` statistics of neighbouring elements.

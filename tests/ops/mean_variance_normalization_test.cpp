@@ -28,6 +28,27 @@ TEST(MeanVarianceNormalization, NormalizesOverBatchAndMapsByDefault) {
              .relative = 1e-6});
 }
 
+// Rows of many elements far from zero, against the formula in double.
+TEST(MeanVarianceNormalization, KeepsSmallDeviationsOfLargeNumbers) {
+  constexpr int64_t kSize = 1003;
+  std::vector<float> x;
+  double mean = 0, variance = 0;
+  for (int64_t i = 0; i < kSize; ++i) {
+    x.push_back(1e6F + static_cast<float>(i * 37 % 64) / 16);
+    mean += static_cast<double>(x.back()) / kSize;
+  }
+  for (const float value : x)
+    variance += (static_cast<double>(value) - mean) * (static_cast<double>(value) - mean) / kSize;
+  std::vector<double> y;
+  for (const float value : x) y.push_back((static_cast<double>(value) - mean) / std::sqrt(variance));
+  expect_op({.op = "MeanVarianceNormalization",
+             .inputs = {floats({1, kSize}, x)},
+             .outputs = {numbers(DType::float32, {1, kSize}, y)},
+             .attributes = {{"axes", std::vector<int64_t>{1}}},
+             .relative = 1e-5,
+             .absolute = 1e-5});
+}
+
 TEST(MeanVarianceNormalization, TakesAnyAxes) {
   const Tensor x = floats({2, 3}, {1, 2, 30, 3, 6, 10});
   expect_op({.op = "MeanVarianceNormalization",
