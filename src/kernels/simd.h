@@ -202,8 +202,8 @@ ONNXRUN_INLINE T join_lanes(const Vec<T>& x, const Op& op) noexcept {
   return join_halves<kLanes<T>>(x, op, std::make_index_sequence<kLanes<T>>());
 }
 ONNXRUN_INLINE float sum_lanes(const Vec<float>& x) noexcept {
-  return join_lanes(
-      x, [](const Vec<float>& a, const Vec<float>& b) ONNXRUN_INLINE_LAMBDA { return Vec<float>(a + b); });
+  return join_lanes(x,
+                    [](const Vec<float>& a, const Vec<float>& b) ONNXRUN_INLINE_LAMBDA { return Vec<float>(a + b); });
 }
 
 // One round of sums_of_lanes: the halves of each group of kGroup lanes of a, then of b, added.

@@ -163,8 +163,7 @@ struct ArcParts {
 };
 ONNXRUN_INLINE ArcParts arc_parts(const VecF& x) noexcept {
   // (asin(s) / s - 1) / s^2 in s^2
-  constexpr float kTail[] = {0.166666657f,  0.0750009865f, 0.0445980281f,
-                             0.0311161838f, 0.0170777533f, 0.0338059030f};
+  constexpr float kTail[] = {0.166666657f, 0.0750009865f, 0.0445980281f, 0.0311161838f, 0.0170777533f, 0.0338059030f};
   const VecF magnitude = xsimd::abs(x);
   const Mask<float> is_large = magnitude > VecF(0.5f);
   const VecF square = select(is_large, (VecF(1.0f) - magnitude) * VecF(0.5f), magnitude * magnitude);

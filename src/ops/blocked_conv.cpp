@@ -122,8 +122,8 @@ class BlockedConv : public Operator {
         make_blocked_conv_plan(shape, plain_input_, plain_output_, context.options().one_thread));
     const std::vector<size_t>& taps = plan->used_taps;
     const std::string format = "blocked conv " + std::to_string(plain_input_) + " " + std::to_string(shape.group) +
-                               " " + std::to_string(plan->block) + (plan->turned ? " turned" : "") + " taps " + std::to_string(taps.front()) + " to " +
-                               std::to_string(taps.back());
+                               " " + std::to_string(plan->block) + (plan->turned ? " turned" : "") + " taps " +
+                               std::to_string(taps.front()) + " to " + std::to_string(taps.back());
     const auto pack = [plan](const Tensor& weights, std::byte* dst, size_t begin, size_t end) {
       pack_blocked_weights(*plan, static_cast<const float*>(weights.data()), reinterpret_cast<float*>(dst), begin, end);
     };

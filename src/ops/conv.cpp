@@ -22,7 +22,7 @@ size_t multiplies_per_output(const ConvShape& shape) {
   return shape.in_channels / shape.group * shape.kernel[0] * shape.kernel[1] * shape.kernel[2];
 }
 
-constexpr size_t kResidual = 3;  // input of onnxrun.Conv
+constexpr size_t kResidual = 3;                   // input of onnxrun.Conv
 constexpr double kNanosecondsPerMultiply = 0.01;  // of a product; of a depthwise convolution six times as many
 
 // A convolution in double by plain loops over any number of spatial axes and any pads.
@@ -95,7 +95,8 @@ class Conv : public Operator {
     }
     const ConvShape& shape = plan.shape;
     const double multiplies =
-        (plan.depthwise ? 6 : 1) * static_cast<double>(shape.batch * shape.out_channels * plan.output[0] * plan.output[1] * plan.output[2]) *
+        (plan.depthwise ? 6 : 1) *
+        static_cast<double>(shape.batch * shape.out_channels * plan.output[0] * plan.output[1] * plan.output[2]) *
         static_cast<double>(multiplies_per_output(shape));
     const double cost =
         multiplies * kNanosecondsPerMultiply / static_cast<double>(std::max<size_t>(1, plan.tile_count));
@@ -170,8 +171,7 @@ class Conv : public Operator {
       if (turns) add_turning(context, 1, turned_w);
       context.phase(static_cast<int64_t>(plan.weight_block_count), 1000, [=](const TileContext& tile) {
         const auto block = static_cast<size_t>(tile.tile);
-        const auto* weights =
-            turns ? reinterpret_cast<const float*>(tile.shared + turned_w) : tile.input<float>(1);
+        const auto* weights = turns ? reinterpret_cast<const float*>(tile.shared + turned_w) : tile.input<float>(1);
         pack_conv_weights(plan, weights, reinterpret_cast<float*>(tile.shared + packed_w), block, block + 1);
       });
     }

@@ -161,14 +161,13 @@ class GridSample : public Operator {
       });
     } else {
       const int64_t parts = is_complex ? 2 : 1;
-      add_sampling(
-          context, operands,
-          [operands, parts](const ops::SampleBlock<T>& block, const TileContext& tile, const Maps& maps) {
-            for (int64_t part = 0; part < parts; ++part) {
-              block.sum(operands.input(tile, 0) + maps.from * parts + part, maps.from_step * parts, maps.count,
-                        operands.output(tile) + maps.to * parts + part, maps.to_step * parts, parts);
-            }
-          });
+      add_sampling(context, operands,
+                   [operands, parts](const ops::SampleBlock<T>& block, const TileContext& tile, const Maps& maps) {
+                     for (int64_t part = 0; part < parts; ++part) {
+                       block.sum(operands.input(tile, 0) + maps.from * parts + part, maps.from_step * parts, maps.count,
+                                 operands.output(tile) + maps.to * parts + part, maps.to_step * parts, parts);
+                     }
+                   });
     }
     operands.add_narrowing(context);
   }

@@ -108,7 +108,8 @@ class BlockedQuantizedConv : public QuantizedConv {
                         begin, end);
     };
     const std::string format = "byte conv " + std::to_string(plain_input_) + " " + std::to_string(shape.group) + " " +
-                               std::to_string(x_zero) + (plan->turned ? " turned" : "") + " taps " + std::to_string(plan->used_taps.front()) + " to " +
+                               std::to_string(x_zero) + (plan->turned ? " turned" : "") + " taps " +
+                               std::to_string(plan->used_taps.front()) + " to " +
                                std::to_string(plan->used_taps.back());
     const auto* weights = reinterpret_cast<const float*>(
         context.packed_later(kW, format, plan->packed_weight_bytes, {plan->panel_count, pack}));

@@ -469,9 +469,8 @@ TEST_P(BlockedConvTest, OneColumn) {
       s.pad_begin[2] = s.pad_end[2] = 0;
     }
     while (conv_output_extent(s, 2) > 1) ++s.stride[2];
-    check(s, random_.chance(0.5)
-                 ? std::vector<EpilogueStep>{{EpilogueKind::add_residual}, {EpilogueKind::relu}}
-                 : std::vector<EpilogueStep>{});
+    check(s, random_.chance(0.5) ? std::vector<EpilogueStep>{{EpilogueKind::add_residual}, {EpilogueKind::relu}}
+                                 : std::vector<EpilogueStep>{});
     if (HasFatalFailure()) return;
     s.group = s.out_channels = s.in_channels;
     if (s.input[0] == 1 && s.kernel[0] == 1 && s.pad_begin[0] + s.pad_end[0] == 0) check_grouped(s);

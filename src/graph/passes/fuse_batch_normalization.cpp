@@ -25,8 +25,9 @@ bool is_foldable(const Graph& graph, const Node& conv, const Node& norm) {
   if (!is_operator(norm, "BatchNormalization")) return false;
   if (integer_attribute(norm, "training_mode", 0) != 0 || integer_attribute(norm, "spatial", 1) == 0) return false;
   if (norm.outputs.size() > 1 || !all_constant(graph, {norm.inputs.begin() + 1, norm.inputs.end()})) return false;
-  const bool weights_known = constant_of(graph, conv.inputs[1]) != nullptr &&
-                             (conv.inputs.size() < 3 || conv.inputs[2] == kNoValue || constant_of(graph, conv.inputs[2]));
+  const bool weights_known =
+      constant_of(graph, conv.inputs[1]) != nullptr &&
+      (conv.inputs.size() < 3 || conv.inputs[2] == kNoValue || constant_of(graph, conv.inputs[2]));
   const DType dtype = graph.value(conv.inputs[0]).type.dtype;
   return weights_known && (dtype == DType::float32 || dtype == DType::float64);
 }
@@ -57,8 +58,8 @@ Folded fold(const Graph& graph, const Node& conv, const Node& norm) {
         static_cast<T>((old_bias - statistic(3, c)) * factor + statistic(2, c));
     factors.push_back(factor);
   }
-  // Conv: [M, C / group, taps]; ConvTranspose: [C, M / group, taps], a row of which has one output channel; Gemm: [N, K],
-  // or [K, N], which is a ConvTranspose of one tap.
+  // Conv: [M, C / group, taps]; ConvTranspose: [C, M / group, taps], a row of which has one output channel; Gemm: [N,
+  // K], or [K, N], which is a ConvTranspose of one tap.
   const bool is_gemm = conv.op_type == "Gemm";
   const bool transposed = is_gemm ? integer_attribute(conv, "transB", 0) == 0 : conv.op_type == "ConvTranspose";
   const int64_t rows = transposed ? shape.elements(0, 2) : channels;

@@ -90,7 +90,8 @@ BlockedGroupedPlan make_blocked_grouped_plan(const ConvShape& shape) {
   plan.tile_count = maps * plan.row_tiles;
 
   const size_t border_columns = plan.output[1] - (plan.inner_end[1] - plan.inner_begin[1]);
-  plan.padded = plan.output[1] > 1 && plan.output[1] <= kMaxPaddedColumns && border_columns * kPaddedShare > plan.output[1];
+  plan.padded =
+      plan.output[1] > 1 && plan.output[1] <= kMaxPaddedColumns && border_columns * kPaddedShare > plan.output[1];
   if (plan.padded) {
     plan.source_width = reach(shape, 2, plan.output[1]);
     plan.scratch_bytes = reach(shape, 1, plan.row_tile) * plan.source_width * plan.block * sizeof(float);

@@ -115,8 +115,7 @@ size_t conv_output_extent(const ConvShape& shape, int axis) {
 
 bool turn_to_rows(ConvShape& shape) {
   if (conv_output_extent(shape, 2) != 1 || conv_output_extent(shape, 1) <= 1) return false;
-  for (size_t* extents :
-       {shape.input, shape.kernel, shape.stride, shape.dilation, shape.pad_begin, shape.pad_end}) {
+  for (size_t* extents : {shape.input, shape.kernel, shape.stride, shape.dilation, shape.pad_begin, shape.pad_end}) {
     std::swap(extents[1], extents[2]);
   }
   return true;

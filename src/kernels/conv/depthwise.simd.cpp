@@ -104,7 +104,8 @@ ONNXRUN_INLINE void compute(const RowArgs& row, const size_t* offsets, size_t x,
       ONNXRUN_UNROLL
       for (int tx = 0; tx < kTaps; ++tx) column(static_cast<size_t>(tx), offsets[tx]);
     } else {
-      for (size_t tx = 0; tx < row.tap_columns; ++tx) column(tx, tx < kKeptOffsets ? offsets[tx] : row.column_offset(tx));
+      for (size_t tx = 0; tx < row.tap_columns; ++tx)
+        column(tx, tx < kKeptOffsets ? offsets[tx] : row.column_offset(tx));
     }
     ONNXRUN_UNROLL
     for (int v = 0; v < kVectors; ++v) input[v] += row.tap_row_step;

@@ -22,8 +22,10 @@ struct ElementKernels {
                           void* dst, size_t n) noexcept;
   Select select[4];
   // offsets[i] = place of indices[i] for i < n. False, and meaningless offsets, where an index is outside.
-  bool (*offsets_of_int32)(const int32_t* indices, size_t n, const IndexedElements& elements, int64_t* offsets) noexcept;
-  bool (*offsets_of_int64)(const int64_t* indices, size_t n, const IndexedElements& elements, int64_t* offsets) noexcept;
+  bool (*offsets_of_int32)(const int32_t* indices, size_t n, const IndexedElements& elements,
+                           int64_t* offsets) noexcept;
+  bool (*offsets_of_int64)(const int64_t* indices, size_t n, const IndexedElements& elements,
+                           int64_t* offsets) noexcept;
 };
 
 const ElementKernels& element_kernels();

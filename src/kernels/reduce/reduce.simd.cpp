@@ -100,9 +100,8 @@ void row(typename Op::Total& total, const float* src, size_t n) noexcept {
       }
     }
     const Vec<T> joined = Op::join(Op::join(chains[0], chains[1]), Op::join(chains[2], chains[3]));
-    total = Op::join(total, join_lanes(joined, [](const Vec<T>& a, const Vec<T>& b) ONNXRUN_INLINE_LAMBDA {
-                       return Vec<T>(Op::join(a, b));
-                     }));
+    total = Op::join(total, join_lanes(joined, [](const Vec<T>& a, const Vec<T>& b)
+                                                   ONNXRUN_INLINE_LAMBDA { return Vec<T>(Op::join(a, b)); }));
   }
   for (; i < n; ++i) total = Op::add(total, static_cast<T>(src[i]));
 }

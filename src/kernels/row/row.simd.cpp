@@ -143,9 +143,8 @@ ONNXRUN_INLINE float largest_number(const float* src, size_t n) noexcept {
     const VecF rest = load_partial(src + i, n - i);
     largest[1] = xsimd::max(select(first_lanes(n - i), rest, VecF(-kInfinity)), largest[1]);
   }
-  return join_lanes(xsimd::max(largest[0], largest[1]), [](const VecF& x, const VecF& y) ONNXRUN_INLINE_LAMBDA {
-    return VecF(xsimd::max(x, y));
-  });
+  return join_lanes(xsimd::max(largest[0], largest[1]),
+                    [](const VecF& x, const VecF& y) ONNXRUN_INLINE_LAMBDA { return VecF(xsimd::max(x, y)); });
 }
 
 // dst = exp(src - shift); returns sums by lanes.

@@ -82,8 +82,8 @@ class SampleBlock {
     count_[static_cast<size_t>(partial_)] = count;
   }
 
-  // dst[m * dst_step + position * step] = the sample of map m < count, of those that begin `map_step` elements after one
-  // another; their pixels are `step` elements apart.
+  // dst[m * dst_step + position * step] = the sample of map m < count, of those that begin `map_step` elements after
+  // one another; their pixels are `step` elements apart.
   void sum(const T* maps, int64_t map_step, int64_t count, T* dst, int64_t dst_step, int64_t step = 1) const {
     constexpr int64_t kTogether = 4;
     for (; count >= kTogether; count -= kTogether, maps += kTogether * map_step, dst += kTogether * dst_step) {
