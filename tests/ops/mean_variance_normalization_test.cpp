@@ -40,6 +40,7 @@ TEST(MeanVarianceNormalization, KeepsSmallDeviationsOfLargeNumbers) {
   for (const float value : x)
     variance += (static_cast<double>(value) - mean) * (static_cast<double>(value) - mean) / kSize;
   std::vector<double> y;
+  y.reserve(x.size());
   for (const float value : x) y.push_back((static_cast<double>(value) - mean) / std::sqrt(variance));
   expect_op({.op = "MeanVarianceNormalization",
              .inputs = {floats({1, kSize}, x)},
