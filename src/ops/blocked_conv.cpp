@@ -84,8 +84,8 @@ class BlockedConv : public Operator {
   void plan(PlanContext& context) const override {
     const Shape& w = context.input(1).shape;
     const Shape& x = context.input(0).shape;
-    const ConvShape shape =
-        convolution_.kernel_shape(plain_input_ ? x : ops::plain_shape(x, w[1] * convolution_.group()), w);
+    ConvShape shape = convolution_.kernel_shape(plain_input_ ? x : ops::plain_shape(x, w[1] * convolution_.group()), w);
+    merge_columns(shape);
     context.flush_denormals();
     const bool is_blocked = !plain_input_ && !plain_output_;
     const bool is_strict = context.options().precision == Precision::strict;

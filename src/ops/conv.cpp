@@ -23,7 +23,7 @@ size_t multiplies_per_output(const ConvShape& shape) {
 }
 
 constexpr size_t kResidual = 3;                   // input of onnxrun.Conv
-constexpr double kNanosecondsPerMultiply = 0.01;  // of a product; of a depthwise convolution six times as many
+constexpr double kNanosecondsPerMultiply = 0.01;  // of a product; depthwise each takes six times as long
 
 // A convolution in double by plain loops over any number of spatial axes and any pads.
 struct GeneralConv {
@@ -63,7 +63,9 @@ class Conv : public Operator {
 
  private:
   ConvShape conv_shape(const PlanContext& context) const {
-    return convolution_.kernel_shape(context.input(0).shape, context.input(1).shape);
+    ConvShape shape = convolution_.kernel_shape(context.input(0).shape, context.input(1).shape);
+    merge_columns(shape);
+    return shape;
   }
 
   // Where the kernels find the operands of a tile.

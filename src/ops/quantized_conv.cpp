@@ -97,9 +97,10 @@ class BlockedQuantizedConv : public QuantizedConv {
   void plan(PlanContext& context) const override {
     const Shape& w = context.input(kW).shape;
     const Shape x = ops::plain_shape(context.input(kX).shape, w[1] * convolution_.group());
-    const ConvShape shape = convolution_.kernel_shape(x, w);
+    ConvShape shape = convolution_.kernel_shape(x, w);
     const uint8_t x_zero = *static_cast<const uint8_t*>(context.elements(kXZero)->data());
     if (!to_floats_ && !plain_input_ && has_byte_depthwise(shape)) return plan_depthwise(context, shape, x_zero);
+    merge_columns(shape);
     const auto plan = std::make_shared<const BlockedConvPlan>(
         make_byte_conv_plan(shape, plain_input_, to_floats_, x_zero, context.options().one_thread));
     const auto channels = static_cast<size_t>(w[1]);

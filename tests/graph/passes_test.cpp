@@ -466,6 +466,20 @@ TEST(Passes, ANormalizationGoesIntoTheProductBefore) {
   }
 }
 
+TEST(Passes, ANormalizationOfAnotherTypeStays) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"3", "9"})
+      .constant("w", random_floats({9, 20}, 1))
+      .constant("scale", random_floats({20}, 2))
+      .constant("b", random_floats({20}, 3))
+      .constant("mean", Tensor::of<double>(DType::float64, {20}, std::vector<double>(20, 0.3)))
+      .constant("var", Tensor::of<double>(DType::float64, {20}, std::vector<double>(20, 0.7)));
+  builder.main.node("Gemm", {"x", "w"}, {"a"})
+      .node("BatchNormalization", {"a", "scale", "b", "mean", "var"}, {"y"})
+      .output("y");
+  expect_same_results(builder, {random_floats({3, 9}, 6)});
+}
+
 // As at the beginning of models that make pictures of vectors.
 TEST(Passes, AConvTransposeOfOnePositionIsAProduct) {
   for (const auto& [kernel, strides, has_bias, activates] :

@@ -145,6 +145,28 @@ TEST(QuantizedOperators, GroupsOfChannels) {
   EXPECT_EQ(steps.count("onnxrun.BlockedQuantizedConv"), fused(2));
 }
 
+// Rows of a few elements and outputs of one column, after which the kernels see other shapes.
+TEST(QuantizedOperators, ShortRows) {
+  const std::vector<int64_t> ends = {1, 0, 1, 0};
+  for (const int64_t columns : {1, 4, 7, 12, 13}) {
+    Quantized net;
+    net.builder.main.input("x", DType::float32, {"1", "32", "9", std::to_string(columns)});
+    std::string y = net.edge("x", 0.5F, 100);
+    y = net.edge(
+        net.node("Conv", {y, net.weights({32, 1, 3, 1}, 0), net.bias(32)}, {{"group", int64_t{32}}, {"pads", ends}}), 1,
+        90);
+    y = net.edge(net.node("Conv", {y, net.weights({32, 1, 3, 1}, 0)},
+                          {{"group", int64_t{32}}, {"dilations", std::vector<int64_t>{2, 1}}}),
+                 1, 100);
+    y = net.edge(net.node("Conv", {y, net.weights({20, 32, 3, 1}, 0)}, {{"pads", ends}}), 2, 128);
+    net.builder.main.node("Conv", {y, net.weights({18, 20, 2, columns}, 0)}, {"y"}).output("y");
+    for (const int threads : {1, 3}) {
+      const auto steps = run(net.builder, image({1, 32, 9, columns}), threads);
+      EXPECT_EQ(steps.count("onnxrun.BlockedQuantizedConv"), fused(4)) << columns << " columns";
+    }
+  }
+}
+
 TEST(QuantizedOperators, ResidualsPoolsAndConcatsKeepBytes) {
   Quantized net;
   net.builder.main.input("x", DType::float32, {"1", "16", "12", "12"});

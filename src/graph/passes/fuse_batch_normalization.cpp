@@ -29,6 +29,9 @@ bool is_foldable(const Graph& graph, const Node& conv, const Node& norm) {
       constant_of(graph, conv.inputs[1]) != nullptr &&
       (conv.inputs.size() < 3 || conv.inputs[2] == kNoValue || constant_of(graph, conv.inputs[2]));
   const DType dtype = graph.value(conv.inputs[0]).type.dtype;
+  for (size_t i = 1; i < norm.inputs.size(); ++i) {
+    if (constant_of(graph, norm.inputs[i])->dtype() != dtype) return false;
+  }
   return weights_known && (dtype == DType::float32 || dtype == DType::float64);
 }
 

@@ -78,7 +78,8 @@ BlockedGroupedPlan make_blocked_grouped_plan(const ConvShape& shape) {
     while (at < plan.output[axis] && whole(at)) ++at;
     plan.inner_end[axis] = at;
   }
-  if (plan.output[1] == 1) plan.inner_end[1] = plan.inner_begin[1] = 0;  // downwards, as a border
+  if (plan.output[1] == 1)
+    plan.inner_end[1] = plan.inner_begin[1] = 0;  // one column, downwards as those at the borders
 
   const double operations = static_cast<double>(maps * plan.block * plan.output[0] * plan.output[1]) *
                             static_cast<double>(shape.kernel[1] * shape.kernel[2] * plan.width);

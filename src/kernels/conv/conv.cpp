@@ -113,6 +113,23 @@ size_t conv_output_extent(const ConvShape& shape, int axis) {
   return padded < window ? 0 : (padded - window) / shape.stride[axis] + 1;
 }
 
+void merge_columns(ConvShape& shape) {
+  constexpr size_t kShort = 12;  // columns, fewer than a tile takes
+  for (int merged = 0; merged < 2; ++merged) {
+    const size_t columns = shape.input[2];
+    const bool has_one_tap = shape.kernel[2] == 1 && shape.pad_begin[2] == 0 && shape.pad_end[2] == 0;
+    const bool steps = columns == 1 || (shape.stride[1] == 1 && shape.stride[2] == 1 && shape.kernel[1] > 1);
+    if (!has_one_tap || !steps || columns == 0 || columns > kShort) return;
+    for (size_t* values : {shape.input, shape.dilation, shape.pad_begin, shape.pad_end}) values[1] *= columns;
+    const std::pair<size_t*, size_t> parts[] = {{shape.input, 1},    {shape.kernel, 1},    {shape.stride, 1},
+                                                {shape.dilation, 1}, {shape.pad_begin, 0}, {shape.pad_end, 0}};
+    for (const auto& [values, neutral] : parts) {
+      std::copy_backward(values, values + 2, values + 3);
+      values[0] = neutral;
+    }
+  }
+}
+
 bool turn_to_rows(ConvShape& shape) {
   if (conv_output_extent(shape, 2) != 1 || conv_output_extent(shape, 1) <= 1) return false;
   for (size_t* extents : {shape.input, shape.kernel, shape.stride, shape.dilation, shape.pad_begin, shape.pad_end}) {

@@ -25,6 +25,10 @@ struct ConvShape {
 // floor((input + pads - ((kernel - 1) dilation + 1)) / stride) + 1 along `axis`, or 0 when the kernel does not fit.
 size_t conv_output_extent(const ConvShape& shape, int axis);
 
+// Joins short rows, where the last axis has nothing but a tap of its own, to an equal convolution of longer ones: the
+// tap distance of the axis before, times the columns, is then that of the last axis. Longer rows compute faster.
+void merge_columns(ConvShape& shape);
+
 // Exchanges rows and columns of a convolution whose output has one column, for rows are what is computed at once.
 // Returns whether it did.
 bool turn_to_rows(ConvShape& shape);

@@ -1,8 +1,6 @@
 #include "ops/support/conv_shape.h"
 
-#include <algorithm>
 #include <string>
-#include <utility>
 
 namespace onnxrun::ops {
 namespace {
@@ -18,25 +16,6 @@ void check_channels(const InferContext& context, int64_t group, const DimShape& 
   if (x[1].is_number() && w[1].is_number() && x[1].number() != w[1].number() * group) {
     context.fail("the weights are for " + std::to_string(w[1].number() * group) + " channels, the input has " +
                  x[1].to_string());
-  }
-}
-
-// An axis within which there is nothing but one tap goes up in the one before, as an equal convolution: neighbours of
-// that are then as far apart as it is long. Rows become longer, and rows are what is computed at once.
-void merge_columns(ConvShape& shape) {
-  constexpr size_t kShort = 12;  // columns, fewer than a tile takes
-  for (int merged = 0; merged < 2; ++merged) {
-    const size_t columns = shape.input[2];
-    const bool has_one_tap = shape.kernel[2] == 1 && shape.pad_begin[2] == 0 && shape.pad_end[2] == 0;
-    const bool steps = columns == 1 || (shape.stride[1] == 1 && shape.stride[2] == 1 && shape.kernel[1] > 1);
-    if (!has_one_tap || !steps || columns == 0 || columns > kShort) return;
-    for (size_t* values : {shape.input, shape.dilation, shape.pad_begin, shape.pad_end}) values[1] *= columns;
-    const std::pair<size_t*, size_t> parts[] = {{shape.input, 1},    {shape.kernel, 1},    {shape.stride, 1},
-                                                {shape.dilation, 1}, {shape.pad_begin, 0}, {shape.pad_end, 0}};
-    for (const auto& [values, neutral] : parts) {
-      std::copy_backward(values, values + 2, values + 3);
-      values[0] = neutral;
-    }
   }
 }
 
@@ -100,7 +79,6 @@ ConvShape ConvAttributes::kernel_shape(const Shape& x, const Shape& w) const {
     shape.pad_begin[to] = static_cast<size_t>(geometry.pad_begin[axis]);
     shape.pad_end[to] = static_cast<size_t>(geometry.pad_end[axis]);
   }
-  merge_columns(shape);
   return shape;
 }
 
