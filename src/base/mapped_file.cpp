@@ -5,12 +5,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <iterator>
 #include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "base/aligned_buffer.h"
 #include "onnxrun/error.h"
@@ -46,6 +48,7 @@ class FileDescriptor {
 
   bool exists() const { return fd_ >= 0; }
   int get() const { return fd_; }
+  int leave() { return std::exchange(fd_, -1); }
   size_t size() const { return static_cast<size_t>(facts_.st_size); }
   bool is_private() const { return facts_.st_uid == geteuid() && (facts_.st_mode & (S_IRWXG | S_IRWXO)) == 0; }
   FileIdentity identity() const {
@@ -60,14 +63,18 @@ class FileDescriptor {
 // The mapped files of this process, by address.
 struct Mappings {
   std::mutex mutex;
-  std::map<const std::byte*, FileIdentity> files;
+  struct File {
+    FileIdentity identity;
+    int descriptor;
+  };
+  std::map<const std::byte*, File> files;
 
   // The one that holds all of `range`, or the end. To be called under the mutex.
   auto find(std::span<const std::byte> range) {
     const auto behind = files.upper_bound(range.data());
     if (behind == files.begin()) return files.end();
     const auto file = std::prev(behind);
-    return range.data() + range.size() <= file->first + file->second.bytes ? file : files.end();
+    return range.data() + range.size() <= file->first + file->second.identity.bytes ? file : files.end();
   }
 };
 Mappings& mappings() {
@@ -78,7 +85,7 @@ Mappings& mappings() {
 }  // namespace
 
 std::shared_ptr<const MappedFile> MappedFile::map(const std::filesystem::path& path, bool must_be_private) {
-  const FileDescriptor file(path, must_be_private ? O_NOFOLLOW | O_NONBLOCK : 0, must_be_private);
+  FileDescriptor file(path, must_be_private ? O_NOFOLLOW | O_NONBLOCK : 0, must_be_private);
   if (!file.exists()) return nullptr;
   if (must_be_private && !file.is_private()) refuse(path, "others than this user may own, read or write it");
   if (file.size() == 0) return std::shared_ptr<const MappedFile>(new MappedFile({}, false));
@@ -87,7 +94,7 @@ std::shared_ptr<const MappedFile> MappedFile::map(const std::filesystem::path& p
   const auto* begin = static_cast<const std::byte*>(data);
   std::shared_ptr<const MappedFile> mapped(new MappedFile({begin, file.size()}, true));
   const std::lock_guard lock(mappings().mutex);
-  mappings().files[begin] = file.identity();
+  mappings().files[begin] = {file.identity(), file.leave()};
   return mapped;
 }
 
@@ -124,17 +131,43 @@ void MappedFile::release(std::span<const std::byte> range) noexcept {
   madvise(const_cast<std::byte*>(range.data()) + (begin - address), end - begin, MADV_DONTNEED);
 }
 
+void MappedFile::copy(std::span<const std::byte> range, std::byte* to) {
+  int descriptor = -1;
+  size_t offset = 0;
+  {
+    const std::lock_guard lock(mappings().mutex);
+    const auto file = mappings().find(range);
+    if (file != mappings().files.end()) {
+      descriptor = file->second.descriptor;
+      offset = static_cast<size_t>(range.data() - file->first);
+    }
+  }
+  if (descriptor < 0) {
+    std::copy(range.begin(), range.end(), to);
+    return;
+  }
+  for (size_t done = 0; done < range.size();) {
+    const ssize_t got = pread(descriptor, to + done, range.size() - done, static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw Error(ErrorCode::io, std::string("cannot read a mapped file: ") + std::strerror(errno));
+    if (got == 0) throw Error(ErrorCode::io, "a mapped file became shorter while it was read");
+    done += static_cast<size_t>(got);
+  }
+}
+
 std::optional<MappedFile::Place> MappedFile::locate(std::span<const std::byte> range) {
   const std::lock_guard lock(mappings().mutex);
   const auto file = mappings().find(range);
   if (file == mappings().files.end()) return std::nullopt;
-  return Place{file->second, static_cast<uint64_t>(range.data() - file->first)};
+  return Place{file->second.identity, static_cast<uint64_t>(range.data() - file->first)};
 }
 
 MappedFile::~MappedFile() {
   if (!mapped_) return;
   const std::lock_guard lock(mappings().mutex);
-  mappings().files.erase(bytes_.data());
+  const auto file = mappings().files.find(bytes_.data());
+  ::close(file->second.descriptor);
+  mappings().files.erase(file);
   munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 

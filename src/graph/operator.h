@@ -180,12 +180,15 @@ struct PlanOptions {
   bool one_thread = false;  // nobody shares the tiles
 };
 
-// How a constant is brought into the form that a kernel reads, in independent units: writes [begin, end) of them, dst
-// being the beginning of the whole. The tensor's elements lie at any address.
+// How a constant is brought into the form that a kernel reads, in independent units.
 struct Packing {
   size_t units = 1;
-  std::function<void(const Tensor& tensor, std::byte* dst, size_t begin, size_t end)> pack;
-  bool in_order = false;  // units read equal parts of the tensor, one after the other
+  // Writes units [begin, end), dst being the beginning of the whole. The elements of `source` lie at any address: those
+  // from `before(begin)` on, up to `before(end)`; all of them where there is no `before`.
+  std::function<void(const std::byte* source, std::byte* dst, size_t begin, size_t end)> pack;
+  // Where units read parts of the constant that lie one behind the other: the bytes in front of those of a unit, and
+  // for `units` those of the whole constant.
+  std::function<size_t(size_t unit)> before = nullptr;
 };
 
 // Forms of constants that kernels read, made once and shared. Thread-safe.

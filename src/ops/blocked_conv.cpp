@@ -117,6 +117,21 @@ class BlockedConv : public Operator {
     };
   }
 
+  // The weights in the panels of a plan.
+  template <class Plan>
+  static const float* packed_panels(PlanContext& context, const std::string& format,
+                                    const std::shared_ptr<const Plan>& plan,
+                                    void (*pack)(const Plan&, const float*, float*, size_t, size_t)) {
+    Packing packing;
+    packing.units = plan->panel_count;
+    packing.pack = [=](const std::byte* weights, std::byte* dst, size_t begin, size_t end) {
+      pack(*plan, reinterpret_cast<const float*>(weights), reinterpret_cast<float*>(dst), begin, end);
+    };
+    packing.before = [plan](size_t panel) { return plan->weights_before(panel) * sizeof(float); };
+    return reinterpret_cast<const float*>(
+        context.packed_later(1, format, plan->packed_weight_bytes, std::move(packing)));
+  }
+
   void plan_direct(PlanContext& context, const ConvShape& shape) const {
     const auto plan = std::make_shared<const BlockedConvPlan>(
         make_blocked_conv_plan(shape, plain_input_, plain_output_, context.options().one_thread));
@@ -124,11 +139,7 @@ class BlockedConv : public Operator {
     const std::string format = "blocked conv " + std::to_string(plain_input_) + " " + std::to_string(shape.group) +
                                " " + std::to_string(plan->block) + (plan->turned ? " turned" : "") + " taps " +
                                std::to_string(taps.front()) + " to " + std::to_string(taps.back());
-    const auto pack = [plan](const Tensor& weights, std::byte* dst, size_t begin, size_t end) {
-      pack_blocked_weights(*plan, static_cast<const float*>(weights.data()), reinterpret_cast<float*>(dst), begin, end);
-    };
-    const auto* weights = reinterpret_cast<const float*>(
-        context.packed_later(1, format, plan->packed_weight_bytes, {plan->panel_count, pack}));
+    const float* weights = packed_panels(context, format, plan, pack_blocked_weights);
     const FindArgs find = find_args(context, weights);
     context.share(plan->shared_bytes);
     context.scratch(plan->scratch_bytes);
@@ -151,8 +162,8 @@ class BlockedConv : public Operator {
     const GemmKernels& dense = gemm_kernels();
     const SplitMaps maps = split_maps(shape);
     const size_t m = shape.batch * maps.positions, n = shape.out_channels, k = shape.in_channels;
-    const auto pack = [=, &dense](const Tensor& weights, std::byte* dst, size_t begin, size_t end) {
-      dense.pack_b(static_cast<const float*>(weights.data()), 1, static_cast<ptrdiff_t>(k), k, n, begin, end,
+    const auto pack = [=, &dense](const std::byte* weights, std::byte* dst, size_t begin, size_t end) {
+      dense.pack_b(reinterpret_cast<const float*>(weights), 1, static_cast<ptrdiff_t>(k), k, n, begin, end,
                    reinterpret_cast<float*>(dst));
     };
     const auto* weights = reinterpret_cast<const float*>(
@@ -175,13 +186,8 @@ class BlockedConv : public Operator {
 
   void plan_winograd(PlanContext& context, const ConvShape& shape, size_t m) const {
     const auto plan = std::make_shared<const WinogradPlan>(make_winograd_plan(shape, m));
-    const auto pack = [plan](const Tensor& weights, std::byte* dst, size_t begin, size_t end) {
-      pack_winograd_weights(*plan, static_cast<const float*>(weights.data()), reinterpret_cast<float*>(dst), begin,
-                            end);
-    };
     const std::string format = "winograd " + std::to_string(m) + " " + std::to_string(plan->block);
-    const auto* weights = reinterpret_cast<const float*>(
-        context.packed_later(1, format, plan->packed_weight_bytes, {plan->panel_count, pack}));
+    const float* weights = packed_panels(context, format, plan, pack_winograd_weights);
     const FindArgs find = find_args(context, weights);
     context.share(plan->shared_bytes);
     context.scratch(plan->scratch_bytes);

@@ -104,9 +104,9 @@ class BlockedQuantizedConv : public QuantizedConv {
     const auto plan = std::make_shared<const BlockedConvPlan>(
         make_byte_conv_plan(shape, plain_input_, to_floats_, x_zero, context.options().one_thread));
     const auto channels = static_cast<size_t>(w[1]);
-    const auto pack = [plan, channels](const Tensor& weights, std::byte* dst, size_t begin, size_t end) {
-      pack_byte_weights(*plan, static_cast<const int8_t*>(weights.data()), channels, reinterpret_cast<float*>(dst),
-                        begin, end);
+    const auto pack = [plan, channels](const std::byte* weights, std::byte* dst, size_t begin, size_t end) {
+      pack_byte_weights(*plan, reinterpret_cast<const int8_t*>(weights), channels, reinterpret_cast<float*>(dst), begin,
+                        end);
     };
     const std::string format = "byte conv " + std::to_string(plain_input_) + " " + std::to_string(shape.group) + " " +
                                std::to_string(x_zero) + (plan->turned ? " turned" : "") + " taps " +

@@ -11,6 +11,7 @@ namespace onnxrun {
 namespace {
 
 constexpr size_t kBytesAtOnce = size_t{1} << 20;  // that a thread packs
+constexpr size_t kBytesOfCopy = size_t{1} << 18;  // that it copies from a file first: they stay in its cache
 constexpr size_t kLargestChunk = 8 * kHugePage;
 
 // A constant's elements: where it does not keep them, made into `memory`, which grows as needed.
@@ -31,11 +32,16 @@ Tensor elements_of(const Constant& constant, AlignedBuffer& memory, ThreadPool* 
   return {constant.dtype(), constant.shape(), memory.get(), nullptr};
 }
 
-// Gives pages of a mapped file back that hold these of `units` equal parts of a tensor.
-void release(const Tensor& tensor, size_t begin = 0, size_t end = 1, size_t units = 1) {
-  const std::span bytes(static_cast<const std::byte*>(tensor.data()), tensor.bytes());
-  const size_t first = bytes.size() / units * begin;
-  MappedFile::release(bytes.subspan(first, end == units ? bytes.size() - first : bytes.size() / units * (end - begin)));
+std::span<const std::byte> bytes_of(const Tensor& tensor) {
+  return {static_cast<const std::byte*>(tensor.data()), tensor.bytes()};
+}
+
+// The bytes of `range`: where they are, or, if that is in a mapped file, copied to `memory`, which grows as needed.
+const std::byte* read_once(std::span<const std::byte> range, AlignedBuffer& memory) {
+  if (!MappedFile::locate(range)) return range.data();
+  if (memory.get_deleter().bytes < range.size()) memory = allocate_aligned(range.size());
+  MappedFile::copy(range, memory.get());
+  return memory.get();
 }
 
 }  // namespace
@@ -67,10 +73,6 @@ bool MemoryPackedStore::take_cached(Entry& entry, const std::string& format, siz
 
 std::byte* MemoryPackedStore::allocate(size_t bytes) {
   const std::lock_guard lock(mutex_);
-  if (bytes >= kHugePage) {
-    chunks_.push_back(allocate_aligned(bytes));
-    return chunks_.back().get();
-  }
   const size_t needed = align_up(std::max<size_t>(bytes, 1), kAlignment);
   if (needed > free_bytes_) {
     // As much as there is already, and no more than the largest chunk.
@@ -102,7 +104,7 @@ const std::byte* MemoryPackedStore::get(const ConstantPtr& constant, const std::
     AlignedBuffer made;
     const Tensor tensor = elements_of(*constant, made);
     pack(is_element_aligned(tensor) ? tensor : tensor.clone(), memory);
-    release(tensor);
+    MappedFile::release(bytes_of(tensor));
     keep(entry, memory, bytes);
   });
   return entry.data;
@@ -161,7 +163,8 @@ void MemoryPackedStore::pack(ThreadPool& pool, std::span<Entry* const> entries, 
   std::vector<std::atomic<size_t>> left(entries.size());
   for (size_t i = 0; i < entries.size(); ++i) {
     const size_t units = entries[i]->packing.units;
-    const size_t count = std::clamp<size_t>(entries[i]->bytes / kBytesAtOnce, 1, std::max<size_t>(1, units));
+    const size_t at_once = entries[i]->packing.before ? kBytesOfCopy : kBytesAtOnce;
+    const size_t count = std::clamp<size_t>(entries[i]->bytes / at_once, 1, std::max<size_t>(1, units));
     for (size_t part = 0; part < count; ++part) {
       parts.push_back({entries[i], units * part / count, units * (part + 1) / count, &left[i]});
     }
@@ -171,11 +174,15 @@ void MemoryPackedStore::pack(ThreadPool& pool, std::span<Entry* const> entries, 
   auto pack_part = [&](int64_t tile, int worker) {
     const Part& part = parts[static_cast<size_t>(tile)];
     const Packing& packing = part.entry->packing;
-    const Tensor tensor = made ? *made : elements_of(*part.entry->constant, memory[static_cast<size_t>(worker)]);
-    packing.pack(tensor, part.entry->memory, part.begin, part.end);
-    // So that little of a large constant is in memory at any time.
-    if (packing.in_order) release(tensor, part.begin, part.end, packing.units);
-    if (part.left->fetch_sub(1) == 1) release(tensor);
+    AlignedBuffer& own = memory[static_cast<size_t>(worker)];
+    const Tensor tensor = made ? *made : elements_of(*part.entry->constant, own);
+    std::span<const std::byte> source = bytes_of(tensor);
+    if (packing.before) {
+      const size_t first = packing.before(part.begin);
+      source = source.subspan(first, packing.before(part.end) - first);
+    }
+    packing.pack(packing.before ? read_once(source, own) : source.data(), part.entry->memory, part.begin, part.end);
+    if (!packing.before && part.left->fetch_sub(1) == 1) MappedFile::release(source);
   };
   pool.parallel_for(static_cast<int64_t>(parts.size()), pack_part);
   for (Entry* entry : entries) entry->packing = {};

@@ -26,10 +26,10 @@ ConstantPtr numbered_rows(size_t rows, size_t columns) {
 
 // Rows in the opposite order.
 Packing reversing(size_t rows, size_t columns) {
-  const auto pack = [=](const Tensor& tensor, std::byte* dst, size_t begin, size_t end) {
+  const auto pack = [=](const std::byte* source, std::byte* dst, size_t begin, size_t end) {
     const size_t bytes = columns * sizeof(float);
     for (size_t row = begin; row < end; ++row) {
-      std::memcpy(dst + row * bytes, static_cast<const std::byte*>(tensor.data()) + (rows - 1 - row) * bytes, bytes);
+      std::memcpy(dst + row * bytes, source + (rows - 1 - row) * bytes, bytes);
     }
   };
   return {rows, pack};

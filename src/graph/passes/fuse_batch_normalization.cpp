@@ -72,16 +72,16 @@ Folded fold(const Graph& graph, const Node& conv, const Node& norm) {
   std::string recipe = "scaled " + std::to_string(transposed) + " " + std::to_string(group) + " ";
   recipe.append(reinterpret_cast<const char*>(factors.data()), factors.size() * sizeof(double));
   const auto scale_rows = [=, factors = std::move(factors)](std::byte* dst, size_t begin, size_t end) {
-    const Tensor& source = weights->tensor();
+    const size_t row_bytes = static_cast<size_t>(row_size) * sizeof(T);
+    MappedFile::copy({static_cast<const std::byte*>(weights->tensor().data()) + begin * row_bytes,
+                      (end - begin) * row_bytes},
+                     dst + begin * row_bytes);
     for (auto row = static_cast<int64_t>(begin); row < static_cast<int64_t>(end); ++row) {
       const int64_t channel = transposed ? row / group_out / group_in * group_out + row % group_out : row;
       const double factor = factors[static_cast<size_t>(channel)];
-      for (int64_t i = row * row_size; i < (row + 1) * row_size; ++i) {
-        reinterpret_cast<T*>(dst)[i] = static_cast<T>(static_cast<double>(read_unaligned<T>(source, i)) * factor);
-      }
+      T* values = reinterpret_cast<T*>(dst) + row * row_size;
+      for (int64_t i = 0; i < row_size; ++i) values[i] = static_cast<T>(static_cast<double>(values[i]) * factor);
     }
-    const size_t row_bytes = static_cast<size_t>(row_size) * sizeof(T);
-    MappedFile::release({static_cast<const std::byte*>(source.data()) + begin * row_bytes, (end - begin) * row_bytes});
   };
   return {{static_cast<size_t>(rows), scale_rows, {weights}, std::move(recipe)}, std::move(new_bias)};
 }

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <optional>
 
+#include "base/aligned_buffer.h"
 #include "base/mapped_file.h"
 #include "graph/passes/pass.h"
 #include "graph/passes/pattern.h"
@@ -121,11 +122,13 @@ Constant::Making side_by_side(const std::vector<ConstantPtr>& matrices, int64_t 
     size_t at = 0;
     for (const ConstantPtr& matrix : matrices) {
       const size_t bytes = static_cast<size_t>(matrix->shape()[1]) * sizeof(float);
-      const auto* src = static_cast<const std::byte*>(matrix->tensor().data());
+      const AlignedBuffer rows = allocate_aligned((end - begin) * bytes);
+      MappedFile::copy({static_cast<const std::byte*>(matrix->tensor().data()) + begin * bytes, (end - begin) * bytes},
+                       rows.get());
       for (size_t row = begin; row < end; ++row) {
-        std::memcpy(dst + row * static_cast<size_t>(columns) * sizeof(float) + at, src + row * bytes, bytes);
+        std::memcpy(dst + row * static_cast<size_t>(columns) * sizeof(float) + at, rows.get() + (row - begin) * bytes,
+                    bytes);
       }
-      MappedFile::release({src + begin * bytes, (end - begin) * bytes});
       at += bytes;
     }
   };

@@ -416,7 +416,7 @@ void pack_blocked_weights(const BlockedConvPlan& plan, const float* weights, flo
     const size_t channel = panel * kVectors * b;
     const size_t lanes = std::min(width, group_out - channel);
     const size_t source_k = group_in * plan.kernel_taps;
-    const float* from = weights + (group * group_out + channel) * source_k;
+    const float* from = weights + (plan.weights_before(index) - plan.weights_before(begin));
     float* to = dst + (group * plan.out_blocks * b + channel) * plan.k;
     if (plan.kernel_taps == 1 && lanes == width) {
       transpose_f32()(from, static_cast<ptrdiff_t>(source_k), lanes, group_in, to, static_cast<ptrdiff_t>(width));

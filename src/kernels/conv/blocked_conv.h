@@ -101,6 +101,13 @@ struct BlockedConvPlan {
   size_t stretch = 0;  // channel blocks that are summed for all rows of a tile before the next ones: what these
                        // read stays in the first and second level cache
 
+  // Weights [M, C / group, KD, KH, KW] in front of those of a panel.
+  size_t weights_before(size_t panel) const {
+    const size_t group_out = shape.out_channels / shape.group;
+    const size_t channel = panel % group_panels * kVectors * block;
+    const size_t channels = panel / group_panels * group_out + (channel < group_out ? channel : group_out);
+    return channels * (shape.in_channels / shape.group) * kernel_taps;
+  }
   // Rows of the source that `count` rows of the output read.
   size_t source_rows(size_t count) const {
     const size_t reach = (count - 1) * shape.stride[1] + (shape.kernel[1] - 1) * shape.dilation[1] + 1;
@@ -121,10 +128,10 @@ BlockedConvPlan make_blocked_conv_plan(const ConvShape& shape, bool plain_input,
 BlockedConvPlan make_byte_conv_plan(const ConvShape& shape, bool plain_input, bool to_floats, uint8_t zero,
                                     bool one_thread = false);
 
-// Packs panels [begin, end) of plan.panel_count from weights [M, C / group, KD, KH, KW], which may lie at any address;
-// dst is the beginning of packed_weight_bytes. Panels are independent.
+// Packs panels [begin, end) of plan.panel_count from their weights, those behind plan.weights_before(begin), which may
+// lie at any address; dst is the beginning of packed_weight_bytes. Panels are independent.
 void pack_blocked_weights(const BlockedConvPlan& plan, const float* weights, float* dst, size_t begin, size_t end);
-// The same of a byte convolution; `channels` is the C / group of the weights.
+// The same of a byte convolution, from the beginning of all weights; `channels` is their C / group.
 void pack_byte_weights(const BlockedConvPlan& plan, const int8_t* weights, size_t channels, float* dst, size_t begin,
                        size_t end);
 

@@ -15,7 +15,7 @@ namespace {
 
 using conv_detail::ceil_div;
 
-constexpr size_t kVectors = 2;  // output blocks of a panel
+constexpr size_t kVectors = WinogradPlan::kVectors;
 constexpr size_t kTap = 3;
 constexpr size_t kMinParts = 8;  // of an image, for threads to share
 constexpr size_t kMaxParts = 64;
@@ -233,7 +233,7 @@ void pack_winograd_weights(const WinogradPlan& plan, const float* weights, float
   for (size_t panel = begin; panel < end; ++panel) {
     const size_t width = std::min(kVectors, plan.out_blocks - panel * kVectors) * b;
     const size_t channel = panel * kVectors * b;
-    plan.kernels->weights(weights + channel * s.in_channels * kTap * kTap, s.in_channels,
+    plan.kernels->weights(weights + (plan.weights_before(panel) - plan.weights_before(begin)), s.in_channels,
                           std::min(width, s.out_channels - channel), width, dst + channel * plan.k * plan.points,
                           plan.k * width);
   }

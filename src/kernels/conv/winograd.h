@@ -47,6 +47,14 @@ struct WinogradPlan {
   size_t part_size = 0, part_count = 0;  // patches that are computed together
   size_t panel_tile = 0, panel_tiles = 0;
   size_t input_step = 0, sum_step = 0;  // floats from one point's values to the next
+
+  static constexpr size_t kVectors = 2;  // output blocks of a panel
+
+  // Weights [M, C, 1, 3, 3] in front of those of a panel.
+  size_t weights_before(size_t panel) const {
+    const size_t channel = panel * kVectors * block;
+    return (channel < shape.out_channels ? channel : shape.out_channels) * shape.in_channels * 9;
+  }
 };
 
 // Whether Winograd is worth it: enough patches to share the weights of each point, which are more than the direct
@@ -56,8 +64,8 @@ size_t winograd_tile(const ConvShape& shape);
 
 WinogradPlan make_winograd_plan(const ConvShape& shape, size_t m);
 
-// Panels [begin, end) of plan.panel_count from weights [M, C, 1, 3, 3] at any address; panels are
-// independent.
+// Panels [begin, end) of plan.panel_count from their weights, those behind plan.weights_before(begin), at any address;
+// panels are independent.
 void pack_winograd_weights(const WinogradPlan& plan, const float* weights, float* dst, size_t begin, size_t end);
 
 // Thread-safe for distinct tiles.

@@ -110,12 +110,13 @@ class PackedProduct {
   }
 
  private:
-  static void pack(const GemmKernelsOf<T>& kernel, const MatrixMultiply& product, const T* b, size_t panel_begin,
-                   size_t panel_end, T* dst) {
-    kernel.pack_b(b, product.b_row_stride, product.b_col_stride, product.k, product.n, panel_begin, panel_end, dst);
+  // Packs `rows` rows of `panels` panels from `b` on, with `columns` columns up to the end of the matrix.
+  static void pack(const GemmKernelsOf<T>& kernel, const MatrixMultiply& product, const T* b, size_t rows,
+                   size_t columns, size_t panels, T* dst) {
+    kernel.pack_b(b, product.b_row_stride, product.b_col_stride, rows, columns, 0, panels, dst);
     if (product.alpha == 1) return;
-    const size_t panel = product.k * static_cast<size_t>(kernel.nr);
-    for (size_t i = panel_begin * panel; i < panel_end * panel; ++i) dst[i] *= static_cast<T>(product.alpha);
+    const size_t count = panels * kernel.panel_size(rows);
+    for (size_t i = 0; i < count; ++i) dst[i] *= static_cast<T>(product.alpha);
   }
 
   const T* pack_constant() {
@@ -123,22 +124,58 @@ class PackedProduct {
                          std::to_string(product_.b_row_stride) + " " + std::to_string(product_.b_col_stride) + " " +
                          std::to_string(std::bit_cast<uint32_t>(product_.alpha));
     for (const size_t offset : matrices_) format += " " + std::to_string(offset);
-    constexpr size_t kPanels = 8;  // of a unit
-    const size_t panels = kernel_.panel_count(product_.n);
-    const size_t units = ceil_div(panels, kPanels);
-    const bool in_order = product_.b_row_stride == 1 && matrices_.size() == 1;
-    auto pack_units = [kernel = &kernel_, product = product_, matrices = matrices_, size = packed_size_, panels, units](
-                          const Tensor& tensor, std::byte* dst, size_t begin, size_t end) {
-      for (size_t unit = begin; unit < end; ++unit) {
-        const size_t matrix = unit / units;
-        const size_t panel = unit % units * kPanels;
-        pack(*kernel, product, static_cast<const T*>(tensor.data()) + matrices[matrix], panel,
-             std::min(panels, panel + kPanels), reinterpret_cast<T*>(dst) + matrix * size);
+    const bool by_rows = matrices_.size() == 1 && product_.b_col_stride == 1;
+    return reinterpret_cast<const T*>(context_.packed_later(1, format, packed_size_ * matrices_.size() * sizeof(T),
+                                                            by_rows ? packing_of_rows() : packing_of_panels()));
+  }
+
+  // Units are a few rows, of all panels.
+  Packing packing_of_rows() const {
+    constexpr size_t kRows = 32;
+    const auto row = [k = product_.k](size_t unit) { return std::min(k, unit * kRows); };
+    const auto pack_units = [=, kernel = &kernel_, product = product_](const std::byte* source, std::byte* dst,
+                                                                       size_t begin, size_t end) {
+      const auto width = static_cast<size_t>(kernel->nr);
+      for (size_t panel = 0; panel < kernel->panel_count(product.n); ++panel) {
+        const size_t column = panel * width;
+        pack(*kernel, product, reinterpret_cast<const T*>(source) + column, row(end) - row(begin), product.n - column,
+             1, reinterpret_cast<T*>(dst) + panel * kernel->panel_size(product.k) + row(begin) * width);
       }
     };
-    return reinterpret_cast<const T*>(
-        context_.packed_later(1, format, packed_size_ * matrices_.size() * sizeof(T),
-                              {units * matrices_.size(), std::move(pack_units), in_order}));
+    const auto before = [=, first = matrices_[0], stride = static_cast<size_t>(product_.b_row_stride)](size_t unit) {
+      return (first + row(unit) * stride) * sizeof(T);
+    };
+    return {(product_.k + kRows - 1) / kRows, pack_units, before};
+  }
+
+  // Units are a few panels of one of the matrices.
+  Packing packing_of_panels() const {
+    constexpr size_t kPanels = 8;
+    const size_t panels = kernel_.panel_count(product_.n);
+    const size_t units = ceil_div(panels, kPanels);  // of a matrix
+    const auto before = [=, product = product_, matrices = matrices_,
+                         width = static_cast<size_t>(kernel_.nr)](size_t unit) {
+      const size_t column = std::min(product.n, unit % units * kPanels * width);
+      return (matrices[unit / units] + column * static_cast<size_t>(product.b_col_stride)) * sizeof(T);
+    };
+    const bool in_order = product_.b_row_stride == 1 && matrices_.size() == 1;
+    const auto pack_units = [=, kernel = &kernel_, product = product_, size = packed_size_](
+                                const std::byte* source, std::byte* dst, size_t begin, size_t end) {
+      const size_t skipped = in_order ? before(begin) : 0;
+      for (size_t unit = begin; unit < end; ++unit) {
+        const size_t panel = unit % units * kPanels;
+        pack(*kernel, product, reinterpret_cast<const T*>(source + (before(unit) - skipped)), product.k,
+             product.n - panel * static_cast<size_t>(kernel->nr), std::min(kPanels, panels - panel),
+             reinterpret_cast<T*>(dst) + unit / units * size + panel * kernel->panel_size(product.k));
+      }
+    };
+    Packing packing = {units * matrices_.size(), pack_units};
+    if (in_order) {
+      packing.before = [=, all = context_.input(1).shape.elements()](size_t unit) {
+        return unit < units ? before(unit) : static_cast<size_t>(all) * sizeof(T);
+      };
+    }
+    return packing;
   }
 
   void add_packing(const ProductOperands<T>& operands) {
@@ -148,9 +185,13 @@ class PackedProduct {
                    [=, this_kernel = &kernel_, matrices = matrices_](const TileContext& tile) {
                      const auto matrix = static_cast<size_t>(tile.tile / panels);
                      const auto panel = static_cast<size_t>(tile.tile % panels);
-                     pack(*this_kernel, operands.product, operands.wide.input(tile, 1) + matrices[matrix], panel,
-                          panel + 1,
-                          reinterpret_cast<T*>(tile.shared + operands.packed) + matrix * operands.packed_size);
+                     const MatrixMultiply& product = operands.product;
+                     const size_t column = panel * static_cast<size_t>(this_kernel->nr);
+                     const T* b = operands.wide.input(tile, 1) + matrices[matrix];
+                     pack(*this_kernel, product, b + static_cast<ptrdiff_t>(column) * product.b_col_stride, product.k,
+                          product.n - column, 1,
+                          reinterpret_cast<T*>(tile.shared + operands.packed) + matrix * operands.packed_size +
+                              panel * this_kernel->panel_size(product.k));
                    });
   }
 
