@@ -3,7 +3,7 @@
 # of the multiply-accumulate kernels (functions named in the pattern below). It fails when a vector register goes to or
 # comes from the stack in one, which means that accumulators left their registers, when an object for AVX2 or AVX-512
 # multiplies without fusing, and when it finds no loop at all. Prints a line per object.
-pattern='TileKernel<.*::run\(|compute_rows?<|blocked_tile<|byte_tile<|some_rows<|dot_tile<|pixel_tile<|::row<|depthwise_tile<|weigh|score'
+pattern='TileKernel<.*::run[(]|compute_rows?<|blocked_tile<|byte_tile<|some_rows<|dot_tile<|pixel_tile<|::row<|depthwise_tile<|weigh|score'
 status=0
 for object in "$@"; do
   objdump -d --no-show-raw-insn -C "$object" | awk -v pattern="$pattern" -v object="$object" '

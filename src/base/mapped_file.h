@@ -38,9 +38,9 @@ class MappedFile {
   // what is read there later comes from the file again. Thread-safe.
   static void release(std::span<const std::byte> range) noexcept;
 
-  // Copies `range` to `to`. A part of a mapped file is read from the file and its pages are not brought into memory: the
-  // cheapest way where they are wanted once. Thread-safe.
-  // \throws Error(io): the file has become shorter, or cannot be read.
+  // Copies `range` to `to`. A part of a mapped file is read from the file and its pages are not brought into memory:
+  // the cheapest way where they are wanted once. Thread-safe. \throws Error(io): the file has become shorter, or cannot
+  // be read.
   static void copy(std::span<const std::byte> range, std::byte* to);
 
   struct Place {

@@ -51,7 +51,7 @@ class MemoryPackedStore : public PackedStore {
   Entry& entry_of(const ConstantPtr& constant, const std::string& format);
   // Whether the file has the entry, which then is complete.
   bool take_cached(Entry& entry, const std::string& format, size_t bytes);
-  // Entries lie side by side in chunks, so that huge pages hold all of them.
+  // Entries of a few huge pages or less lie side by side in chunks, so that huge pages hold them as well.
   std::byte* allocate(size_t bytes);
   void keep(Entry& entry, std::byte* memory, size_t bytes);
   // Packs what was promised of entries, from `made` where that is not null.
@@ -60,7 +60,7 @@ class MemoryPackedStore : public PackedStore {
   std::mutex mutex_;
   std::map<std::pair<const Constant*, std::string>, std::unique_ptr<Entry>> entries_;
   std::vector<AlignedBuffer> chunks_;
-  std::byte* free_ = nullptr;  // in the last chunk
+  std::byte* free_ = nullptr;  // in the last shared chunk
   size_t free_bytes_ = 0;
   std::mutex finishing_;  // whoever waits for it finds everything packed that was promised before
   std::vector<Entry*> promised_;

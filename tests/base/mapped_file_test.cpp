@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "base/build_id.h"
 #include "onnxrun/error.h"
@@ -45,6 +46,25 @@ TEST_F(MappedFileTest, LocatesRangesInItselfAlone) {
   EXPECT_FALSE(MappedFile::locate(std::as_bytes(std::span(elsewhere))));
   EXPECT_FALSE(MappedFile::locate({file->bytes().data() + 9999, 2}));
   EXPECT_FALSE(MappedFile::locate(MappedFile::read(path_)->bytes()));
+}
+
+TEST_F(MappedFileTest, CopiesRangesOfItselfAndOthers) {
+  std::ofstream(path_) << std::string(6000, 'a') << std::string(4000, 'b');
+  const auto file = MappedFile::open(path_);
+  std::string copy(300, ' ');
+  MappedFile::copy(file->bytes().subspan(5900, 300), reinterpret_cast<std::byte*>(copy.data()));
+  EXPECT_EQ(copy, std::string(100, 'a') + std::string(200, 'b'));
+  const std::string elsewhere = "elsewhere";
+  MappedFile::copy(std::as_bytes(std::span(elsewhere)), reinterpret_cast<std::byte*>(copy.data()));
+  EXPECT_EQ(copy.substr(0, 11), "elsewhereaa");
+}
+
+TEST_F(MappedFileTest, SaysThatItBecameShorter) {
+  const auto file = MappedFile::open(path_);
+  std::filesystem::resize_file(path_, 7000);
+  std::vector<std::byte> copy(2000);
+  MappedFile::copy(file->bytes().subspan(5000, 2000), copy.data());
+  EXPECT_THROW(MappedFile::copy(file->bytes().subspan(6000, 2000), copy.data()), Error);
 }
 
 TEST_F(MappedFileTest, OpensPrivatelyOnlyWhatIsClosedToOthers) {

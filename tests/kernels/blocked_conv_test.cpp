@@ -67,8 +67,7 @@ void run_winograd(ConvProblem& problem, size_t m) {
   const WinogradPlan plan = make_winograd_plan(problem.shape, m);
   const Buffer<float> packed(plan.packed_weight_bytes / sizeof(float));
   const size_t half = plan.panel_count / 2;
-  pack_winograd_weights(plan, problem.weights.data() + plan.weights_before(half), packed.get(), half,
-                        plan.panel_count);
+  pack_winograd_weights(plan, problem.weights.data() + plan.weights_before(half), packed.get(), half, plan.panel_count);
   pack_winograd_weights(plan, problem.weights.data(), packed.get(), 0, half);
   const Buffer<char> shared(plan.shared_bytes);
   const Buffer<char> scratch(plan.scratch_bytes);

@@ -1,12 +1,17 @@
 #include "runtime/packed_store.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "base/thread_pool.h"
 #include "onnxrun/session.h"
 #include "support/model_builder.h"
@@ -57,6 +62,38 @@ TEST(PackedStore, PacksWhatIsMadeOnTheWayWithoutKeepingIt) {
         ASSERT_EQ(packed[i][at], static_cast<float>(rows - 1 - row)) << i << " at " << at;
       }
     }
+  }
+}
+
+// Every unit is given the bytes from its own on, whether the constant is made, in a mapped file or in memory.
+TEST(PackedStore, GivesUnitsTheirOwnPartOfAConstant) {
+  constexpr size_t kRows = 700, kColumns = 1501, kBytes = kRows * kColumns * sizeof(float);
+  const ConstantPtr made = numbered_rows(kRows, kColumns);
+  std::vector<std::byte> content(1 + kBytes);  // at an odd address
+  made->making().make(content.data() + 1, 0, kRows);
+  const std::string path = ::testing::TempDir() + "packed_store_" + std::to_string(getpid());
+  std::ofstream(path, std::ios::binary).write(reinterpret_cast<const char*>(content.data()), content.size());
+  const auto file = MappedFile::open(path);
+  std::remove(path.c_str());
+  const auto constant_at = [&](const std::byte* data) {
+    return std::make_shared<const Constant>(
+        Tensor(DType::float32, made->shape(), const_cast<std::byte*>(data), nullptr), Constant::Source::file);
+  };
+  Packing packing;
+  packing.units = kRows / 7;
+  packing.before = [](size_t unit) { return unit * 7 * kColumns * sizeof(float); };
+  packing.pack = [&](const std::byte* source, std::byte* dst, size_t begin, size_t end) {
+    std::memcpy(dst + packing.before(begin), source, packing.before(end) - packing.before(begin));
+  };
+  for (const int threads : {1, 3}) {
+    ThreadPool pool(threads);
+    MemoryPackedStore store;
+    std::vector<const std::byte*> packed;
+    for (const ConstantPtr& constant : {made, constant_at(file->bytes().data() + 1), constant_at(content.data() + 1)}) {
+      packed.push_back(store.get_later(constant, "as it is", kBytes, packing));
+    }
+    store.finish(pool);
+    for (const std::byte* bytes : packed) EXPECT_EQ(std::memcmp(bytes, content.data() + 1, kBytes), 0);
   }
 }
 

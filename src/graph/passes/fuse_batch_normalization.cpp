@@ -73,9 +73,9 @@ Folded fold(const Graph& graph, const Node& conv, const Node& norm) {
   recipe.append(reinterpret_cast<const char*>(factors.data()), factors.size() * sizeof(double));
   const auto scale_rows = [=, factors = std::move(factors)](std::byte* dst, size_t begin, size_t end) {
     const size_t row_bytes = static_cast<size_t>(row_size) * sizeof(T);
-    MappedFile::copy({static_cast<const std::byte*>(weights->tensor().data()) + begin * row_bytes,
-                      (end - begin) * row_bytes},
-                     dst + begin * row_bytes);
+    MappedFile::copy(
+        {static_cast<const std::byte*>(weights->tensor().data()) + begin * row_bytes, (end - begin) * row_bytes},
+        dst + begin * row_bytes);
     for (auto row = static_cast<int64_t>(begin); row < static_cast<int64_t>(end); ++row) {
       const int64_t channel = transposed ? row / group_out / group_in * group_out + row % group_out : row;
       const double factor = factors[static_cast<size_t>(channel)];

@@ -130,8 +130,8 @@ class Planner {
     const size_t bytes = packing.matrix_count() * packing.bytes();
     if (context_.is_constant(input) && (zeros || !zero_input)) {
       const size_t units = packing.unit_count();
-      auto pack_units = [packing, units, zeros = zeros ? *zeros : Tensor()](const std::byte* source,
-                                                                            std::byte* dst, size_t begin, size_t end) {
+      auto pack_units = [packing, units, zeros = zeros ? *zeros : Tensor()](const std::byte* source, std::byte* dst,
+                                                                            size_t begin, size_t end) {
         for (size_t unit = begin; unit < end; ++unit) {
           packing.pack(source, zeros.defined() ? zeros.data() : nullptr, unit / units, unit % units, dst);
         }
