@@ -20,7 +20,6 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <random>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -30,6 +29,7 @@
 #include "media/npy.h"
 #include "onnxrun/session.h"
 #include "onnxrun/version.h"
+#include "random_value.h"
 
 namespace {
 
@@ -117,19 +117,11 @@ class Peer {
 
 using Dims = std::map<std::string, int64_t>;  // symbolic dimensions
 
-// Normal numbers for float32 and 0 to 3 for int64.
 onnxrun::Tensor random_input(const onnxrun::ValueInfo& info, const onnxrun::Shape& shape) {
-  onnxrun::Tensor tensor(info.type.dtype, shape);
-  std::mt19937_64 generator(1);
-  if (info.type.dtype == onnxrun::DType::float32) {
-    std::normal_distribution<float> normal;
-    for (float& value : tensor.mutable_values<float>()) value = normal(generator);
-  } else if (info.type.dtype == onnxrun::DType::int64) {
-    for (int64_t& value : tensor.mutable_values<int64_t>()) value = static_cast<int64_t>(generator() % 4);
-  } else {
-    throw std::runtime_error("input '" + info.name + "' is neither float32 nor int64");
-  }
-  return tensor;
+  if (info.type.dtype == onnxrun::DType::string) throw std::runtime_error("input '" + info.name + "' is of strings");
+  onnxrun::ValueType type = info.type;
+  for (size_t i = 0; i < shape.rank(); ++i) type.dims[i].value = shape[i];
+  return onnxrun::cli::random_tensor(type, "", 1);
 }
 
 // The elements over and over.

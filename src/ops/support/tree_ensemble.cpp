@@ -16,34 +16,26 @@ constexpr int64_t kMaxFeatures = int64_t{1} << 30;
 
 [[noreturn]] void refuse(const std::string& message) { throw Error(ErrorCode::invalid_model, message); }
 
-// The comparison of a node as x <= threshold, or as x being one of `members`.
+// Whether a node that no other form fits sends x to its true child.
 template <class T>
-struct Comparison {
-  T threshold = std::numeric_limits<T>::quiet_NaN();  // never
-  bool is_turned = false;                             // it is true where the node's own is false
-  bool is_special = false;
-  std::vector<T> members = {};
-};
-
-template <class T>
-Comparison<T> normalize(const TreeModel::Node& node) {
-  const T threshold = static_cast<T>(node.threshold);
-  constexpr T kLowest = -std::numeric_limits<T>::infinity();
-  const T below = threshold == kLowest ? std::numeric_limits<T>::quiet_NaN() : std::nextafter(threshold, kLowest);
+bool is_true(const TreeModel::Node& node, T x) {
+  if (std::isnan(x)) return node.missing_is_true;
+  const auto value = static_cast<double>(x);
   switch (node.mode) {
     case Mode::leq:
-      return {threshold};
+      return value <= node.threshold;
     case Mode::lt:
-      return {below};
+      return value < node.threshold;
     case Mode::gte:
-      return {below, !std::isnan(threshold)};
+      return value >= node.threshold;
     case Mode::gt:
-      return {threshold, !std::isnan(threshold)};
+      return value > node.threshold;
     case Mode::eq:
+      return value == node.threshold;
     case Mode::neq:
-      return {threshold, node.mode == Mode::neq, true, {threshold}};
+      return value != node.threshold;
     default:
-      return {threshold, false, true, std::vector<T>(node.members.begin(), node.members.end())};
+      return std::find(node.members.begin(), node.members.end(), value) != node.members.end();
   }
 }
 
@@ -84,92 +76,107 @@ template <class T>
 TreeEnsemble<T>::TreeEnsemble(const TreeModel& model, Aggregate aggregate)
     : aggregate_(aggregate), targets_(model.targets), votes_(model.votes) {
   nodes_.reserve(model.nodes.size());
-  for (const size_t root : model.roots) depth_ = std::max(depth_, lay_out(model, root));
-}
-
-// Breadth first, so that the first steps of all rows meet in a few lines of the cache. Returns the depth.
-template <class T>
-size_t TreeEnsemble<T>::lay_out(const TreeModel& model, size_t root) {
-  roots_.push_back(static_cast<uint32_t>(nodes_.size()));
-  nodes_.emplace_back();
-  std::vector<std::pair<size_t, size_t>> level = {{root, nodes_.size() - 1}};  // node of the model, node here
-  size_t depth = 0;
-  for (; !level.empty(); ++depth) {
-    std::vector<std::pair<size_t, size_t>> next;
-    for (const auto& [from, at] : level) {
-      const TreeModel::Node& node = model.nodes[from];
-      if (node.mode == Mode::leaf) {
-        nodes_[at] = {std::numeric_limits<T>::infinity(), kMissingIsTrue, static_cast<uint32_t>(at),
-                      static_cast<uint32_t>(leaves_.size())};
-        leaves_.push_back({node.first_vote, node.vote_count});
-        continue;
-      }
-      Comparison<T> comparison = normalize<T>(node);
-      auto feature = static_cast<uint32_t>(node.feature);
-      if (node.missing_is_true != comparison.is_turned) feature |= kMissingIsTrue;
-      if (comparison.is_special) feature |= kSpecial;
-      const size_t child = nodes_.size();
-      nodes_[at] = {comparison.threshold, feature, static_cast<uint32_t>(child),
-                    static_cast<uint32_t>(members_.size())};
-      if (comparison.is_special) members_.push_back(std::move(comparison.members));
-      nodes_.resize(child + 2);
-      next.emplace_back(node.true_child, comparison.is_turned ? child + 1 : child);
-      next.emplace_back(node.false_child, comparison.is_turned ? child : child + 1);
-    }
-    level = std::move(next);
+  for (const size_t root : model.roots) {
+    lay_out(model, root);
+    steps_ += trees_.back().depth;
   }
-  return depth;
 }
 
+// Siblings share a line of the cache, and more often than not with the children of the first.
 template <class T>
-bool TreeEnsemble<T>::is_true(const Node& node, T x) const {
-  const bool missing = (x != x) & ((node.feature & kMissingIsTrue) != 0);
-  if ((node.feature & kSpecial) == 0) return (x <= node.threshold) | missing;
-  const std::vector<T>& members = members_[node.index];
-  return missing || std::find(members.begin(), members.end(), x) != members.end();
+void TreeEnsemble<T>::lay_out(const TreeModel& model, size_t root) {
+  const auto add_pair = [this] {
+    const size_t first = nodes_.size();
+    nodes_.resize(first + 2);
+    index_.resize(first + 2);
+    return first;
+  };
+  struct Place {
+    size_t from, at;  // in the model and here
+    uint32_t depth;
+  };
+  Tree& tree = trees_.emplace_back(Tree{static_cast<uint32_t>(add_pair())});
+  std::vector<Place> places = {{root, tree.root, 0}};
+  while (!places.empty()) {
+    const Place place = places.back();
+    places.pop_back();
+    tree.depth = std::max(tree.depth, place.depth);
+    const TreeModel::Node& node = model.nodes[place.from];
+    if (node.mode == Mode::leaf) {
+      nodes_[place.at] = {std::numeric_limits<T>::infinity(), 1, 0, static_cast<uint32_t>(place.at)};
+      index_[place.at] = static_cast<uint32_t>(leaves_.size());
+      leaves_.push_back({node.first_vote, node.vote_count});
+      continue;
+    }
+    const bool true_is_first = compare_like(node, place.at);
+    const size_t child = add_pair();
+    nodes_[place.at].child = static_cast<uint32_t>(child);
+    places.push_back({true_is_first ? node.false_child : node.true_child, child + 1, place.depth + 1});
+    places.push_back({true_is_first ? node.true_child : node.false_child, child, place.depth + 1});
+  }
+}
+
+// Makes node `at` compare as that of the model does. Returns whether its first child is the one where that is true.
+template <class T>
+bool TreeEnsemble<T>::compare_like(const TreeModel::Node& node, size_t at) {
+  constexpr T kLowest = -std::numeric_limits<T>::infinity();
+  const auto threshold = static_cast<T>(node.threshold);
+  const auto feature = static_cast<uint32_t>(node.feature);
+  const bool is_less = node.mode == Mode::leq || node.mode == Mode::lt;
+  const bool is_greater = node.mode == Mode::gte || node.mode == Mode::gt;
+  // x > upper or, with the other sign, x < lower, where `node` compares with a threshold in between; NaN goes first.
+  const bool excludes = node.mode == Mode::lt || node.mode == Mode::gte;
+  const bool goes_up = node.missing_is_true == is_less;  // to the second child where x is large
+  const T border = goes_up ? threshold : -threshold;
+  const bool is_second_at_threshold = goes_up == excludes;
+  if ((!is_less && !is_greater) || !std::isfinite(threshold)) {
+    nodes_[at] = {0, 1, feature | kSpecial, 0};
+    index_[at] = static_cast<uint32_t>(special_.size());
+    special_.push_back(node);
+    return true;
+  }
+  nodes_[at] = {is_second_at_threshold ? std::nextafter(border, kLowest) : border, goes_up ? T{1} : T{-1}, feature, 0};
+  return goes_up == is_less;
 }
 
 template <class T>
 template <bool has_specials>
-void TreeEnsemble<T>::walk_all(std::array<uint32_t, kLanes>& at, const std::array<const T*, kLanes>& rows) const {
+uint32_t TreeEnsemble<T>::next(const Node* nodes, uint32_t at, const T* row) const {
+  const Node& node = nodes[at];
+  if constexpr (has_specials) {
+    if ((node.feature & kSpecial) != 0) {
+      return node.child + (is_true(special_[index_[at]], row[node.feature & ~kSpecial]) ? 0 : 1);
+    }
+  }
+  // Without a branch, which would be mispredicted half of the time.
+  return node.child + static_cast<uint32_t>(node.sign * row[node.feature] > node.threshold);
+}
+
+template <class T>
+template <bool has_specials>
+void TreeEnsemble<T>::walk(std::array<uint32_t, kLanes>& at, const std::array<const T*, kLanes>& rows,
+                           size_t depth) const {
+  constexpr size_t kSteps = 6;  // before a look whether all have arrived
   const Node* nodes = nodes_.data();
   // Copies, which nothing that is read can overlap.
   std::array<uint32_t, kLanes> lanes = at;
   const std::array<const T*, kLanes> features = rows;
-  uint32_t moved = 1;
-  while (moved != 0) {
-    moved = 0;
-    for (size_t k = 0; k < kLanes; ++k) {
-      const Node& node = nodes[lanes[k]];
-      const T x = features[k][node.feature & ~(kMissingIsTrue | kSpecial)];
-      uint32_t is_false = 0;
-      if constexpr (has_specials) {
-        is_false = is_true(node, x) ? 0 : 1;
-      } else {
-        // Without a branch, which would be mispredicted half of the time.
-        const auto is_missing = static_cast<uint32_t>(x != x);
-        is_false = static_cast<uint32_t>(!(x <= node.threshold)) & ~(is_missing & (node.feature >> 31));
-      }
-      const uint32_t next = node.child + is_false;
-      moved |= next ^ lanes[k];
-      lanes[k] = next;
+  bool moves = true;
+  for (size_t left = depth; moves && left > 0;) {
+    const size_t steps = std::min(left, kSteps);
+    for (size_t i = 0; i < steps; ++i) {
+#pragma GCC unroll 16
+      for (size_t k = 0; k < kLanes; ++k) lanes[k] = next<has_specials>(nodes, lanes[k], features[k]);
     }
+    left -= steps;
+    moves = left > 0 && std::any_of(lanes.begin(), lanes.end(), [=](uint32_t i) { return nodes[i].child != i; });
   }
   at = lanes;
 }
 
 template <class T>
-void TreeEnsemble<T>::walk(std::array<uint32_t, kLanes>& at, const std::array<const T*, kLanes>& rows) const {
-  if (members_.empty()) {
-    walk_all<false>(at, rows);
-  } else {
-    walk_all<true>(at, rows);
-  }
-}
-
-template <class T>
-void TreeEnsemble<T>::vote(const Node& leaf, double* scores, uint8_t* voted) const {
-  const Leaf& range = leaves_[leaf.index];
+void TreeEnsemble<T>::vote(uint32_t leaf, double* scores, uint8_t* voted) const {
+  const Leaf& range = leaves_[index_[leaf]];
   for (size_t i = range.first_vote; i < range.first_vote + range.vote_count; ++i) {
     const auto& [target, weight] = votes_[i];
     double& score = scores[target];
@@ -183,34 +190,47 @@ void TreeEnsemble<T>::vote(const Node& leaf, double* scores, uint8_t* voted) con
 }
 
 template <class T>
-void TreeEnsemble<T>::evaluate(const T* rows, size_t n, size_t features, double* scores, uint8_t* voted) const {
-  std::fill_n(scores, n * targets_, 0.0);
-  std::fill_n(voted, n * targets_, uint8_t{0});
+template <bool has_specials>
+void TreeEnsemble<T>::evaluate_all(const T* rows, size_t n, size_t features, double* scores, uint8_t* voted) const {
   std::array<uint32_t, kLanes> at;
   std::array<const T*, kLanes> lanes;
   // Eight rows through one tree; the rows that are left each through eight trees.
   const size_t grouped = n / kLanes * kLanes;
-  for (const uint32_t root : roots_) {
+  for (const Tree& tree : trees_) {
     for (size_t i = 0; i < grouped; i += kLanes) {
-      at.fill(root);
+      at.fill(tree.root);
       for (size_t k = 0; k < kLanes; ++k) lanes[k] = rows + (i + k) * features;
-      walk(at, lanes);
-      for (size_t k = 0; k < kLanes; ++k) {
-        vote(nodes_[at[k]], scores + (i + k) * targets_, voted + (i + k) * targets_);
-      }
+      walk<has_specials>(at, lanes, tree.depth);
+      for (size_t k = 0; k < kLanes; ++k) vote(at[k], scores + (i + k) * targets_, voted + (i + k) * targets_);
     }
   }
   for (size_t i = grouped; i < n; ++i) {
     lanes.fill(rows + i * features);
-    for (size_t tree = 0; tree < roots_.size(); tree += kLanes) {
-      const size_t count = std::min(kLanes, roots_.size() - tree);
-      for (size_t k = 0; k < kLanes; ++k) at[k] = roots_[tree + std::min(k, count - 1)];
-      walk(at, lanes);
-      for (size_t k = 0; k < count; ++k) vote(nodes_[at[k]], scores + i * targets_, voted + i * targets_);
+    for (size_t first = 0; first < trees_.size(); first += kLanes) {
+      const size_t count = std::min(kLanes, trees_.size() - first);
+      uint32_t depth = 0;
+      for (size_t k = 0; k < kLanes; ++k) {
+        const Tree& tree = trees_[first + std::min(k, count - 1)];
+        at[k] = tree.root;
+        depth = std::max(depth, tree.depth);
+      }
+      walk<has_specials>(at, lanes, depth);
+      for (size_t k = 0; k < count; ++k) vote(at[k], scores + i * targets_, voted + i * targets_);
     }
   }
+}
+
+template <class T>
+void TreeEnsemble<T>::evaluate(const T* rows, size_t n, size_t features, double* scores, uint8_t* voted) const {
+  std::fill_n(scores, n * targets_, 0.0);
+  std::fill_n(voted, n * targets_, uint8_t{0});
+  if (special_.empty()) {
+    evaluate_all<false>(rows, n, features, scores, voted);
+  } else {
+    evaluate_all<true>(rows, n, features, scores, voted);
+  }
   if (aggregate_ != Aggregate::average) return;
-  for (size_t i = 0; i < n * targets_; ++i) scores[i] /= static_cast<double>(roots_.size());
+  for (size_t i = 0; i < n * targets_; ++i) scores[i] /= static_cast<double>(trees_.size());
 }
 
 template class TreeEnsemble<float>;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -46,8 +47,9 @@ struct TreeModel {
 
 enum class Aggregate : uint8_t { average, sum, min, max };
 
-// Trees in the form that rows of T are sent through: siblings side by side and comparisons made x <= threshold, so that
-// a step is a load, a comparison and an addition; eight walks at a time hide the loads.
+// Trees in the form that rows of T are sent through: siblings side by side, and comparisons made sign * x > threshold,
+// which NaN never is, so that a step is a few loads, a comparison and an addition; eight walks at a time hide the
+// loads.
 template <class T>
 class TreeEnsemble {
  public:
@@ -58,40 +60,45 @@ class TreeEnsemble {
   void evaluate(const T* rows, size_t n, size_t features, double* scores, uint8_t* voted) const;
 
   // A rough time for one row.
-  double nanoseconds_per_row() const { return static_cast<double>(roots_.size() * depth_) * 2 + 30; }
+  double nanoseconds_per_row() const { return static_cast<double>(steps_) + 30; }
 
  private:
-  static constexpr size_t kLanes = 8;
-  // Bits of Node::feature.
-  static constexpr uint32_t kMissingIsTrue = uint32_t{1} << 31;
-  static constexpr uint32_t kSpecial = uint32_t{1} << 30;
+  static constexpr size_t kLanes = 16;
+  static constexpr uint32_t kSpecial = uint32_t{1} << 31;  // bit of Node::feature: special_ tells how to compare
 
   struct Node {
-    T threshold;       // on to `child` where x <= threshold, to child + 1 otherwise
-    uint32_t feature;  // and flags
+    T threshold;       // on to child + 1 where sign * x > threshold, to `child` otherwise
+    T sign;            // 1 or -1
+    uint32_t feature;  // and a flag
     uint32_t child;    // of a leaf: itself
-    uint32_t index;    // of a leaf into leaves_, of a special node into members_
   };
   struct Leaf {
     size_t first_vote = 0;
     size_t vote_count = 0;
   };
+  struct Tree {
+    uint32_t root = 0;
+    uint32_t depth = 0;  // steps from the root to the deepest leaf
+  };
 
-  size_t lay_out(const TreeModel& model, size_t root);
-  void place(const TreeModel::Node& node, size_t at);
-  bool is_true(const Node& node, T x) const;
+  void lay_out(const TreeModel& model, size_t root);
+  bool compare_like(const TreeModel::Node& node, size_t at);
   template <bool has_specials>
-  void walk_all(std::array<uint32_t, kLanes>& at, const std::array<const T*, kLanes>& rows) const;
-  void walk(std::array<uint32_t, kLanes>& at, const std::array<const T*, kLanes>& rows) const;
-  void vote(const Node& leaf, double* scores, uint8_t* voted) const;
+  uint32_t next(const Node* nodes, uint32_t at, const T* row) const;
+  template <bool has_specials>
+  void walk(std::array<uint32_t, kLanes>& at, const std::array<const T*, kLanes>& rows, size_t depth) const;
+  template <bool has_specials>
+  void evaluate_all(const T* rows, size_t n, size_t features, double* scores, uint8_t* voted) const;
+  void vote(uint32_t leaf, double* scores, uint8_t* voted) const;
 
   Aggregate aggregate_;
   size_t targets_;
-  size_t depth_ = 1;
+  size_t steps_ = 0;  // through all trees
   std::vector<Node> nodes_;
-  std::vector<uint32_t> roots_;
+  std::vector<uint32_t> index_;  // of each node: of a leaf into leaves_, of a special one into special_
+  std::vector<Tree> trees_;
   std::vector<Leaf> leaves_;
-  std::vector<std::vector<T>> members_;  // that x is compared with, for equality
+  std::vector<TreeModel::Node> special_;
   std::vector<TreeModel::Vote> votes_;
 };
 
