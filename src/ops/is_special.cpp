@@ -1,5 +1,8 @@
 // IsNaN (versions 9, 13, 20), IsInf (10, 20): https://onnx.ai/onnx/operators/onnx__IsNaN.html.
-#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+#include <vector>
 
 #include "base/dispatch_dtype.h"
 #include "base/narrow_float.h"
@@ -9,7 +12,7 @@
 namespace onnxrun {
 namespace {
 
-// Plans bool output = test(double) of every element of a float type.
+// Plans bool output = test(number) of every element of a float type, as a float or a double.
 template <class Test>
 void plan_test(PlanContext& context, const Test& test) {
   const DType dtype = context.input(0).dtype;
@@ -25,9 +28,10 @@ void plan_test(PlanContext& context, const Test& test) {
   }
   dispatch_dtype<FloatTypes>(dtype, [&]<class T>() {
     ops::plan_unary(context, 0.5, [test](const void* src, void* dst, size_t n) {
-      for (size_t i = 0; i < n; ++i) {
-        static_cast<bool*>(dst)[i] = test(static_cast<double>(static_cast<const T*>(src)[i]));
-      }
+      using Number = std::conditional_t<std::is_same_v<T, double>, double, float>;
+      const T* from = static_cast<const T*>(src);
+      auto* to = static_cast<uint8_t*>(dst);
+      for (size_t i = 0; i < n; ++i) to[i] = test(static_cast<Number>(from[i])) ? 1 : 0;
     });
   });
 }
@@ -39,7 +43,7 @@ class IsNaN : public Operator {
   void infer(InferContext& context) const override { context.set_shape(0, context.shape(0)); }
 
   void plan(PlanContext& context) const override {
-    plan_test(context, [](double value) { return std::isnan(value); });
+    plan_test(context, [](auto value) { return value != value; });
   }
 };
 
@@ -51,8 +55,9 @@ class IsInf : public Operator {
   void infer(InferContext& context) const override { context.set_shape(0, context.shape(0)); }
 
   void plan(PlanContext& context) const override {
-    plan_test(context, [negative = negative_, positive = positive_](double value) {
-      return std::isinf(value) && (value < 0 ? negative : positive);
+    plan_test(context, [negative = negative_, positive = positive_](auto value) {
+      constexpr auto kInfinity = std::numeric_limits<decltype(value)>::infinity();
+      return (negative & (value == -kInfinity)) | (positive & (value == kInfinity));
     });
   }
 

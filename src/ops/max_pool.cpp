@@ -80,17 +80,22 @@ class MaxPool : public Operator {
     for (int64_t row = 0; row < pooling.row_count(); ++row) {
       const int64_t first = row * pooling.output.back();
       for (const ops::Pooling::Tap& tap : pooling.taps(row)) {
-        for (int64_t column = tap.begin; column < tap.end; ++column) {
-          const int64_t index = tap.offset + (column - tap.begin) * tap.stride;
-          if (indices[first + column] >= 0 && !is_larger(src[index], dst[first + column])) continue;
-          dst[first + column] = src[index];
-          indices[first + column] = index;
+        T* best = dst + first + tap.begin;
+        int64_t* places = indices + first + tap.begin;
+        const int64_t offset = tap.offset, stride = tap.stride, count = tap.end - tap.begin;
+        for (int64_t i = 0; i < count; ++i) {  // without a branch, which nobody could predict
+          const int64_t place = offset + i * stride;
+          const T x = src[place];
+          const bool takes = is_larger(x, best[i]) | (places[i] < 0);
+          best[i] = takes ? x : best[i];
+          places[i] = takes ? place : places[i];
         }
       }
     }
-    for (int64_t i = 0; i < pooling.output_size(); ++i) {
+    const int64_t before = map * pooling.input_size(), count = pooling.output_size();
+    for (int64_t i = 0; i < count; ++i) {
       const int64_t inside = column_major_ && indices[i] >= 0 ? column_major(pooling, indices[i]) : indices[i];
-      indices[i] = map * pooling.input_size() + inside;
+      indices[i] = before + inside;
     }
   }
 

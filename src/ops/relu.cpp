@@ -1,7 +1,6 @@
 // Relu: https://onnx.ai/onnx/operators/onnx__Relu.html, versions 1, 6, 13, 14. NaN stays NaN, -0 stays -0.
 #include "base/dispatch_dtype.h"
 #include "graph/registry.h"
-#include "kernels/unary/unary.h"
 #include "ops/support/elementwise.h"
 
 namespace onnxrun {
@@ -15,12 +14,7 @@ class Relu : public Operator {
 
   void plan(PlanContext& context) const override {
     const DType dtype = context.input(0).dtype;
-    if (kFloats.contains(dtype)) {
-      const auto kernel = unary_f32(UnaryKind::relu);
-      const auto row = [kernel](const float* src, float* dst, size_t n) { kernel(src, dst, n, 0, 0); };
-      ops::plan_float_unary(context, 0.1, row, [](double x) { return x < 0 ? 0 : x; });
-      return;
-    }
+    if (kFloats.contains(dtype)) return ops::plan_float_unary(context, 0.1, UnaryKind::relu);
     dispatch_dtype<IntegerTypes>(dtype, [&]<class T>() {
       ops::plan_unary(context, 0.1, [](const void* src, void* dst, size_t n) {
         const T* from = static_cast<const T*>(src);

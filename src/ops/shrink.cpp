@@ -38,7 +38,9 @@ class Shrink : public Operator {
           [=](const float* src, float* dst, size_t n) {
             for (size_t i = 0; i < n; ++i) dst[i] = shrink(src[i], lambd, bias);
           },
-          [=](double x) { return shrink<double>(x, lambd, bias); });
+          [=](const double* src, double* dst, size_t n) {
+            for (size_t i = 0; i < n; ++i) dst[i] = shrink<double>(src[i], lambd, bias);
+          });
     }
     dispatch_dtype<IntegerTypes>(dtype, [&]<class T>() {
       ops::plan_unary(context, 3, [=](const void* src, void* dst, size_t n) {

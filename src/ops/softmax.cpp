@@ -16,12 +16,8 @@ namespace {
 
 constexpr int64_t kShortRow = 48;
 
-struct Plain {
-  static double value(double shifted, double sum) { return std::exp(shifted) / sum; }
-};
-struct Logarithm {
-  static double value(double shifted, double sum) { return shifted - std::log(sum); }
-};
+struct Plain {};
+struct Logarithm {};
 
 // Rows of floats, contiguous; src and dst may be the same for Softmax. LogSoftmax needs scratch memory of a row.
 template <class F>
@@ -85,8 +81,14 @@ void row_f64(const double* src, double* dst, int64_t n, int64_t stride) {
   for (int64_t i = 0; i < n; ++i)
     largest = src[i * stride] > largest || src[i * stride] != src[i * stride] ? src[i * stride] : largest;
   double sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += std::exp(src[i * stride] - largest);
-  for (int64_t i = 0; i < n; ++i) dst[i * stride] = F::value(src[i * stride] - largest, sum);
+  if constexpr (std::is_same_v<F, Plain>) {
+    for (int64_t i = 0; i < n; ++i) sum += dst[i * stride] = std::exp(src[i * stride] - largest);
+    for (int64_t i = 0; i < n; ++i) dst[i * stride] /= sum;
+  } else {
+    for (int64_t i = 0; i < n; ++i) sum += std::exp(src[i * stride] - largest);
+    const double logarithm = std::log(sum);
+    for (int64_t i = 0; i < n; ++i) dst[i * stride] = src[i * stride] - largest - logarithm;
+  }
 }
 
 template <class F>
@@ -163,6 +165,11 @@ class Softmax : public Operator {
                       dispatch_dtype<Half, BFloat16>(dtype, [&]<class T>() {
                         const T* src = tile.input<T>(0) + offset;
                         T* dst = tile.output<T>(0) + offset;
+                        if (inner == 1) {
+                          ops::widen(dtype, src, buffer, count);
+                          rows_f32<F>(buffer, buffer, buffer + count, 1, count);
+                          return ops::narrow(dtype, buffer, dst, count);
+                        }
                         for (int64_t k = 0; k < n; ++k) buffer[k] = static_cast<float>(src[k * inner]);
                         rows_f32<F>(buffer, buffer, buffer + count, 1, count);
                         for (int64_t k = 0; k < n; ++k) dst[k * inner] = static_cast<T>(buffer[k]);

@@ -57,19 +57,37 @@ class STFT : public Operator {
       context.range(count, transform->nanoseconds(), [=](const TileContext& tile, int64_t begin, int64_t end) {
         auto* x = reinterpret_cast<ops::ComplexNumber*>(tile.scratch);
         const T* window = has_window ? tile.input<T>(kWindow) : nullptr;
+        ops::ComplexNumber* y = x + length;
+        const auto frame = [&](size_t i) {
+          return tile.input<T>(kSignal) + (i / frames * extent + i % frames * step) * parts;
+        };
         for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-          const T* src = tile.input<T>(kSignal) + (i / frames * extent + i % frames * step) * parts;
+          // Two real frames are one complex one: a + ib.
+          const bool is_pair = parts == 1 && i + 1 < static_cast<size_t>(end);
+          const T* re = frame(i);
+          const T* im = parts == 2 ? re + 1 : is_pair ? frame(i + 1) : nullptr;
           for (size_t j = 0; j < length; ++j) {
             const double weight = window ? static_cast<double>(window[j]) : 1;
-            x[j].re = static_cast<double>(src[j * parts]) * weight;
-            x[j].im = parts == 2 ? static_cast<double>(src[j * parts + 1]) * weight : 0;
+            x[j].re = static_cast<double>(re[j * parts]) * weight;
+            x[j].im = im ? static_cast<double>(im[j * parts]) * weight : 0;
           }
-          transform->run(x, x + length, x + 2 * length);
+          transform->run(x, y, y + length);
           T* dst = tile.output<T>(0) + i * bins * 2;
-          for (size_t j = 0; j < bins; ++j) {
-            dst[2 * j] = static_cast<T>(x[length + j].re);
-            dst[2 * j + 1] = static_cast<T>(x[length + j].im);
+          const auto write = [&](size_t at, ops::ComplexNumber value) {
+            dst[2 * at] = static_cast<T>(value.re);
+            dst[2 * at + 1] = static_cast<T>(value.im);
+          };
+          if (!is_pair) {
+            for (size_t j = 0; j < bins; ++j) write(j, y[j]);
+            continue;
           }
+          // a's transform is what has conjugates at -j, b's the rest.
+          for (size_t j = 0; j < bins; ++j) {
+            const ops::ComplexNumber p = y[j], q = y[j == 0 ? 0 : length - j];
+            write(j, {(p.re + q.re) / 2, (p.im - q.im) / 2});
+            write(bins + j, {(p.im + q.im) / 2, (q.re - p.re) / 2});
+          }
+          ++i;
         }
       });
     });

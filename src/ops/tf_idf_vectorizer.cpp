@@ -25,6 +25,10 @@ class NgramTree {
     for (const int32_t item : items) {
       const auto [edge, is_new] = edges_.try_emplace(key(node, item), static_cast<int32_t>(grams_.size()));
       if (is_new) grams_.push_back(kNone);
+      if (node == 0) {
+        first_.resize(std::max(first_.size(), static_cast<size_t>(item) + 1), kNone);
+        first_[static_cast<size_t>(item)] = edge->second;
+      }
       node = edge->second;
     }
     grams_[static_cast<size_t>(node)] = gram;
@@ -32,6 +36,7 @@ class NgramTree {
 
   // The node behind the edge, or kNone.
   int32_t next(int32_t node, int32_t item) const {
+    if (node == 0) return static_cast<size_t>(item) < first_.size() ? first_[static_cast<size_t>(item)] : kNone;
     const auto edge = edges_.find(key(node, item));
     return edge == edges_.end() ? kNone : edge->second;
   }
@@ -44,6 +49,7 @@ class NgramTree {
   }
 
   std::unordered_map<uint64_t, int32_t> edges_;
+  std::vector<int32_t> first_;  // those of node 0, by item
   std::vector<int32_t> grams_;
 };
 
@@ -111,9 +117,12 @@ class TfIdfVectorizer : public Operator {
   }
 
  private:
-  static std::string read_mode(AttributeReader& attributes) {
+  enum class Mode : uint8_t { tf, idf, tf_idf };
+
+  static Mode read_mode(AttributeReader& attributes) {
     if (!attributes.has("mode")) refuse("attribute 'mode' is required and absent");
-    return attributes.one_of("mode", {"TF", "IDF", "TFIDF"});
+    const std::string name = attributes.one_of("mode", {"TF", "IDF", "TFIDF"});
+    return name == "TF" ? Mode::tf : name == "IDF" ? Mode::idf : Mode::tf_idf;
   }
 
   static Tensor read_pool(AttributeReader& attributes) {
@@ -169,16 +178,16 @@ class TfIdfVectorizer : public Operator {
 
   void found(size_t gram, float* dst) const {
     float& cell = dst[columns_[gram]];
-    if (mode_ == "TF") {
+    if (mode_ == Mode::tf) {
       cell += 1;
-    } else if (mode_ == "TFIDF") {
+    } else if (mode_ == Mode::tf_idf) {
       cell += weights_[gram];
     } else {
       cell = weights_[gram];
     }
   }
 
-  std::string mode_;
+  Mode mode_;
   int64_t shortest_;
   int64_t longest_;
   int64_t max_skip_;

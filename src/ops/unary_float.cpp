@@ -1,8 +1,6 @@
 // Elementwise functions of one float operand: https://onnx.ai/onnx/operators/, each version as registered below. All of
 // them take float32 by a vectorised kernel, float64 by the C library, 16-bit floats through float32.
 #include "graph/registry.h"
-#include "kernels/unary/unary.h"
-#include "kernels/unary/unary_reference.h"
 #include "ops/support/elementwise.h"
 
 namespace onnxrun {
@@ -41,10 +39,7 @@ constexpr Parameter kAlpha<UnaryKind::silu>{"alpha", 1.0F};
 constexpr double cost(UnaryKind kind) { return kind < UnaryKind::exp ? 0.1 : 1.0; }
 
 void plan_kind(PlanContext& context, UnaryKind kind, float alpha, float beta) {
-  const UnaryF32 kernel = unary_f32(kind);
-  ops::plan_float_unary(
-      context, cost(kind), [=](const float* src, float* dst, size_t n) { kernel(src, dst, n, alpha, beta); },
-      [=](double x) { return unary_reference(kind, x, alpha, beta); });
+  ops::plan_float_unary(context, cost(kind), kind, alpha, beta);
 }
 
 template <UnaryKind Kind>

@@ -6,8 +6,6 @@
 
 #include "base/dispatch_dtype.h"
 #include "graph/registry.h"
-#include "kernels/unary/unary.h"
-#include "kernels/unary/unary_reference.h"
 #include "ops/support/elementwise.h"
 
 namespace onnxrun {
@@ -51,12 +49,7 @@ class UnaryNumber : public Operator {
 
   void plan(PlanContext& context) const override {
     const DType dtype = context.input(0).dtype;
-    if (kFloats.contains(dtype)) {
-      const UnaryF32 kernel = unary_f32(F::kKind);
-      return ops::plan_float_unary(
-          context, 0.2, [=](const float* src, float* dst, size_t n) { kernel(src, dst, n, 0, 0); },
-          [](double x) { return unary_reference(F::kKind, x, 0, 0); });
-    }
+    if (kFloats.contains(dtype)) return ops::plan_float_unary(context, 0.2, F::kKind);
     dispatch_dtype<IntegerTypes>(dtype, [&]<class T>() {
       ops::plan_unary(context, 0.2, [](const void* src, void* dst, size_t n) {
         std::transform(static_cast<const T*>(src), static_cast<const T*>(src) + n, static_cast<T*>(dst),

@@ -9,7 +9,6 @@ namespace {
 // The types that are not worth a copy for each instruction set.
 constexpr BinaryTable make_baseline_table() {
   BinaryTable table{};
-  baseline::fill<double>(table, DType::float64);
   baseline::fill<int8_t>(table, DType::int8);
   baseline::fill<int16_t>(table, DType::int16);
   baseline::fill<uint8_t>(table, DType::uint8);

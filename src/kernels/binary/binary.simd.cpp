@@ -6,6 +6,7 @@ namespace {
 constexpr BinaryTable make_table() {
   BinaryTable table{};
   fill<float>(table, DType::float32);
+  fill<double>(table, DType::float64);
   fill<int32_t>(table, DType::int32);
   fill<int64_t>(table, DType::int64);
   return table;

@@ -56,4 +56,8 @@ using UnaryF32 = void (*)(const float* src, float* dst, size_t n, float alpha, f
 // The row function of the selected instruction set. Thread-safe.
 UnaryF32 unary_f32(UnaryKind kind);
 
+// The same in double precision by the C library, for any instruction set. Thread-safe.
+using UnaryF64 = void (*)(const double* src, double* dst, size_t n, double alpha, double beta) noexcept;
+UnaryF64 unary_f64(UnaryKind kind);
+
 }  // namespace onnxrun

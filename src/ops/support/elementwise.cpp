@@ -108,8 +108,7 @@ void plan_unary(PlanContext& context, double nanoseconds_per_element,
                       });
 }
 
-void plan_float_unary(PlanContext& context, double nanoseconds_per_element, FloatRow row,
-                      std::function<double(double)> wide) {
+void plan_float_unary(PlanContext& context, double nanoseconds_per_element, FloatRow row, DoubleRow wide) {
   const DType dtype = context.input(0).dtype;
   if (dtype == DType::float32) {
     plan_unary(context, nanoseconds_per_element, [row = std::move(row)](const void* src, void* dst, size_t n) {
@@ -117,8 +116,7 @@ void plan_float_unary(PlanContext& context, double nanoseconds_per_element, Floa
     });
   } else if (dtype == DType::float64) {
     plan_unary(context, nanoseconds_per_element * 4, [wide = std::move(wide)](const void* src, void* dst, size_t n) {
-      std::transform(static_cast<const double*>(src), static_cast<const double*>(src) + n, static_cast<double*>(dst),
-                     wide);
+      wide(static_cast<const double*>(src), static_cast<double*>(dst), n);
     });
   } else {
     plan_unary(context, nanoseconds_per_element * 3,
@@ -133,6 +131,15 @@ void plan_float_unary(PlanContext& context, double nanoseconds_per_element, Floa
                  }
                });
   }
+}
+
+void plan_float_unary(PlanContext& context, double nanoseconds_per_element, UnaryKind kind, float alpha, float beta) {
+  plan_float_unary(
+      context, nanoseconds_per_element,
+      [=, kernel = unary_f32(kind)](const float* src, float* dst, size_t n) { kernel(src, dst, n, alpha, beta); },
+      [=, kernel = unary_f64(kind)](const double* src, double* dst, size_t n) {
+        kernel(src, dst, n, static_cast<double>(alpha), static_cast<double>(beta));
+      });
 }
 
 void plan_broadcast(PlanContext& context, size_t i, size_t j, DType row_dtype, double nanoseconds_per_element,

@@ -4,16 +4,20 @@
 #include <functional>
 
 #include "graph/operator.h"
+#include "kernels/unary/unary.h"
 
 namespace onnxrun::ops {
 
 // dst[i] = f(src[i]) for i < n.
 using FloatRow = std::function<void(const float* src, float* dst, size_t n)>;
+using DoubleRow = std::function<void(const double* src, double* dst, size_t n)>;
 
 // Plans output 0 = f(input 0), elementwise, for the float types: float by `row`, float64 by `wide`, float16 and
 // bfloat16 through float, rounded once. In place where that is possible.
-void plan_float_unary(PlanContext& context, double nanoseconds_per_element, FloatRow row,
-                      std::function<double(double)> wide);
+void plan_float_unary(PlanContext& context, double nanoseconds_per_element, FloatRow row, DoubleRow wide);
+// The same by the kernels of `kind`.
+void plan_float_unary(PlanContext& context, double nanoseconds_per_element, UnaryKind kind, float alpha = 0,
+                      float beta = 0);
 
 // The same for any element type, by a function that knows it.
 void plan_unary(PlanContext& context, double nanoseconds_per_element,

@@ -1,5 +1,6 @@
 #include "ops/support/fourier.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <numbers>
@@ -30,6 +31,20 @@ ComplexNumber root(size_t j, size_t n, bool inverse) {
   return inverse ? turned[quarter] : conjugate(turned[quarter]);
 }
 
+// The transform of four numbers, to every parts-th place of dst.
+[[gnu::always_inline]] inline void add_4(ComplexNumber a, ComplexNumber b, ComplexNumber c, ComplexNumber d,
+                                         bool inverse, ComplexNumber* dst, size_t parts) {
+  const ComplexNumber even = a + c;
+  const ComplexNumber odd = a - c;
+  const ComplexNumber sum = b + d;
+  const ComplexNumber difference = inverse ? d - b : b - d;
+  const ComplexNumber turned = {difference.im, -difference.re};
+  dst[0] = even + sum;
+  dst[parts] = odd + turned;
+  dst[2 * parts] = even - sum;
+  dst[3 * parts] = odd - turned;
+}
+
 }  // namespace
 
 FourierTransform::FourierTransform(size_t n, bool inverse) : n_(n), inverse_(inverse) {
@@ -38,6 +53,7 @@ FourierTransform::FourierTransform(size_t n, bool inverse) : n_(n), inverse_(inv
   for (size_t radix = 4; rest > 1 && radix <= kMaxRadix; radix = radix == 4 ? 2 : radix == 2 ? 3 : radix + 2) {
     for (; rest % radix == 0; rest /= radix) radices_.push_back(radix);
   }
+  std::reverse(radices_.begin(), radices_.end());  // the fours last, where there is nothing to multiply
   if (rest > 1) {
     plan_convolution();
     return;
@@ -65,6 +81,10 @@ void FourierTransform::run_level(size_t level, size_t n, size_t stride, const Co
   }
   const size_t radix = radices_[level];
   const size_t parts = n / radix;
+  if (n == 4 && radix == 4) {
+    add_4(src[0], src[stride], src[2 * stride], src[3 * stride], inverse_, dst, 1);
+    return;
+  }
   if (parts == 1) {
     for (size_t r = 0; r < radix; ++r) dst[r] = src[r * stride];
   } else {
@@ -72,27 +92,27 @@ void FourierTransform::run_level(size_t level, size_t n, size_t stride, const Co
   }
   if (radix == 4) {
     combine_4(parts, stride, dst);
+  } else if (radix == 2) {
+    combine_2(parts, stride, dst);
   } else {
     combine(radix, parts, stride, dst);
   }
 }
 
-void FourierTransform::combine_4(size_t parts, size_t stride, ComplexNumber* dst) const {
+void FourierTransform::combine_2(size_t parts, size_t stride, ComplexNumber* dst) const {
   for (size_t k = 0; k < parts; ++k) {
     const ComplexNumber a = dst[k];
     const ComplexNumber b = dst[k + parts] * roots_[k * stride];
-    const ComplexNumber c = dst[k + 2 * parts] * roots_[2 * k * stride];
-    const ComplexNumber d = dst[k + 3 * parts] * roots_[3 * k * stride];
-    const ComplexNumber even = a + c;
-    const ComplexNumber odd = a - c;
-    const ComplexNumber sum = b + d;
-    const ComplexNumber difference = b - d;
-    const ComplexNumber turned =
-        inverse_ ? ComplexNumber{-difference.im, difference.re} : ComplexNumber{difference.im, -difference.re};
-    dst[k] = even + sum;
-    dst[k + parts] = odd + turned;
-    dst[k + 2 * parts] = even - sum;
-    dst[k + 3 * parts] = odd - turned;
+    dst[k] = a + b;
+    dst[k + parts] = a - b;
+  }
+}
+
+void FourierTransform::combine_4(size_t parts, size_t stride, ComplexNumber* dst) const {
+  const bool inverse = inverse_;
+  for (size_t k = 0; k < parts; ++k) {
+    add_4(dst[k], dst[k + parts] * roots_[k * stride], dst[k + 2 * parts] * roots_[2 * k * stride],
+          dst[k + 3 * parts] * roots_[3 * k * stride], inverse, dst + k, parts);
   }
 }
 

@@ -31,6 +31,7 @@ class FourierTransform {
  private:
   void run_level(size_t level, size_t n, size_t stride, const ComplexNumber* src, ComplexNumber* dst) const;
   void combine(size_t radix, size_t parts, size_t stride, ComplexNumber* dst) const;
+  void combine_2(size_t parts, size_t stride, ComplexNumber* dst) const;
   void combine_4(size_t parts, size_t stride, ComplexNumber* dst) const;
   void plan_convolution();
   void run_convolution(const ComplexNumber* src, ComplexNumber* dst, ComplexNumber* scratch) const;

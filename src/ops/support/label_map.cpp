@@ -1,5 +1,6 @@
 #include "ops/support/label_map.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -28,6 +29,14 @@ KeyIndex::KeyIndex(const Tensor& keys, Repeated repeated, Floats floats) : dtype
                                                 : numbers_.try_emplace(number(keys.data(), i), i).first->second;
     if (repeated == Repeated::last) position = i;
   }
+  if (dtype_ == DType::int64 && keys.elements() > 0) {
+    const auto [low, high] = std::minmax_element(keys.values<int64_t>().begin(), keys.values<int64_t>().end());
+    first_ = static_cast<uint64_t>(*low);
+    const uint64_t reach = static_cast<uint64_t>(*high) - first_;
+    if (reach >= 4 * numbers_.size() + 64) return;
+    near_.resize(reach + 1, -1);
+    for (const auto& [number, position] : numbers_) near_[number - first_] = position;
+  }
 }
 
 uint64_t KeyIndex::number(const void* elements, int64_t i) const {
@@ -43,7 +52,7 @@ uint64_t KeyIndex::number(const void* elements, int64_t i) const {
   return bits;
 }
 
-int64_t KeyIndex::find(const void* elements, int64_t i) const {
+int64_t KeyIndex::look_up(const void* elements, int64_t i) const {
   if (dtype_ == DType::string) {
     const auto found = strings_.find(static_cast<const std::string*>(elements)[i]);
     return found == strings_.end() ? -1 : found->second;

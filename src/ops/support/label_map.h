@@ -22,15 +22,23 @@ class KeyIndex {
 
   DType dtype() const { return dtype_; }
   // The position of elements[i], an element of the keys' type; -1 where it is no key.
-  int64_t find(const void* elements, int64_t i) const;
+  int64_t find(const void* elements, int64_t i) const {
+    if (near_.empty()) return look_up(elements, i);
+    const uint64_t at = static_cast<uint64_t>(static_cast<const int64_t*>(elements)[i]) - first_;
+    return at < near_.size() ? near_[at] : -1;
+  }
 
  private:
+  int64_t look_up(const void* elements, int64_t i) const;
   uint64_t number(const void* elements, int64_t i) const;
 
   DType dtype_ = DType::undefined;
   Floats floats_ = Floats::by_value;
   std::unordered_map<std::string, int64_t> strings_;
   std::unordered_map<uint64_t, int64_t> numbers_;
+  // The positions of the integers from first_ on, where the keys are not far apart.
+  uint64_t first_ = 0;
+  std::vector<int64_t> near_;
 };
 
 // Replaces keys by values, element by element.

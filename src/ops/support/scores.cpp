@@ -5,6 +5,7 @@
 
 #include "graph/attribute.h"
 #include "kernels/gemm/gemm.h"
+#include "kernels/row/row.h"
 #include "onnxrun/error.h"
 #include "ops/support/convert.h"
 
@@ -24,13 +25,13 @@ float probit(float p) {
   return 1.41421356F * (x < 0 ? -root : root);
 }
 
-void softmax(std::span<float> scores, bool keeps_zero) {
+// Softmax over the scores that do not count as 0; those are scaled as the others are.
+void softmax_zero(std::span<float> scores) {
   const float largest = *std::max_element(scores.begin(), scores.end());
-  // What counts as 0 is scaled as the others are.
   const float scale = std::exp(-largest);
   float sum = 0;
   for (float& score : scores) {
-    score = keeps_zero && std::fabs(score) <= 1e-7F ? score * scale : std::exp(score - largest);
+    score = std::fabs(score) <= 1e-7F ? score * scale : std::exp(score - largest);
     sum += score;
   }
   if (sum == 0) return std::fill(scores.begin(), scores.end(), 0.5F);
@@ -67,8 +68,9 @@ void apply(PostTransform transform, std::span<float> scores) {
     case PostTransform::none:
       return;
     case PostTransform::softmax:
+      return row_kernels().softmax(scores.data(), scores.data(), 1, scores.size());
     case PostTransform::softmax_zero:
-      return softmax(scores, transform == PostTransform::softmax_zero);
+      return softmax_zero(scores);
     case PostTransform::logistic:
       return (void)std::transform(scores.begin(), scores.end(), scores.begin(), logistic);
     case PostTransform::probit:
@@ -162,7 +164,8 @@ float squared_distance(const float* a, const float* b, size_t n) {
 size_t largest(std::span<const float> scores) {
   size_t best = 0;
   for (size_t i = 1; i < scores.size(); ++i) {
-    if (scores[i] > scores[best] || (std::isnan(scores[best]) && !std::isnan(scores[i]))) best = i;
+    const float score = scores[i], top = scores[best];
+    best = (score > top) | ((top != top) & (score == score)) ? i : best;  // no branch, which nobody could predict
   }
   return best;
 }
