@@ -11,7 +11,7 @@
 namespace onnxrun {
 namespace {
 
-constexpr int64_t kColumns = 128;  // neighbours that are accumulated together
+constexpr int64_t kColumns = 1024;  // neighbours that are accumulated together
 
 struct Direction {
   bool exclusive = false;

@@ -45,9 +45,10 @@ void from_float(const void* src, void* dst, size_t n) noexcept {
 
 template <class From>
 void to_float(const void* src, void* dst, size_t n) noexcept {
-  const auto* from = static_cast<const From*>(src);
+  constexpr bool kIsBool = std::is_same_v<From, bool>;
+  const auto* from = static_cast<const std::conditional_t<kIsBool, uint8_t, From>*>(src);
   auto* to = static_cast<float*>(dst);
-  for (size_t i = 0; i < n; ++i) to[i] = static_cast<float>(from[i]);
+  for (size_t i = 0; i < n; ++i) to[i] = kIsBool ? (from[i] != 0 ? 1.0F : 0.0F) : static_cast<float>(from[i]);
 }
 
 template <class T>
