@@ -9,8 +9,8 @@
 namespace onnxrun {
 namespace {
 
-// So many plans are kept of a segment.
-constexpr size_t kMaxPlans = 32;
+// So many plans are kept of a segment: enough for sentences of any length, of as many steps as a few megabytes hold.
+size_t kept_plans(size_t steps) { return std::clamp<size_t>(16384 / std::max<size_t>(1, steps), 32, 256); }
 
 bool same_type(const Type& a, const Type& b) {
   if (a.kind != b.kind || a.dtype != b.dtype) return false;
@@ -93,16 +93,20 @@ Program::PlanPtr Program::cached_plan(const RunState& state, size_t begin) const
   const std::lock_guard lock(mutex_);
   const auto known = plans_.find(begin);
   if (known == plans_.end()) return nullptr;
-  for (const PlanPtr& plan : known->second) {
-    const bool types = std::all_of(plan->live_in.begin(), plan->live_in.end(), [&](const SegmentPlan::LiveIn& live) {
+  std::vector<PlanPtr>& plans = known->second;
+  for (size_t i = 0; i < plans.size(); ++i) {
+    const SegmentPlan& plan = *plans[i];
+    const bool types = std::all_of(plan.live_in.begin(), plan.live_in.end(), [&](const SegmentPlan::LiveIn& live) {
       return fits(live.type, state.slots[static_cast<size_t>(live.value)]);
     });
     if (!types) continue;
-    const bool elements =
-        std::all_of(plan->demands.begin(), plan->demands.end(), [&](const SegmentPlan::Demand& demand) {
-          return same_elements(demand.elements, state.slots[static_cast<size_t>(demand.value)]);
-        });
-    if (elements) return plan;
+    const bool elements = std::all_of(plan.demands.begin(), plan.demands.end(), [&](const SegmentPlan::Demand& demand) {
+      return same_elements(demand.elements, state.slots[static_cast<size_t>(demand.value)]);
+    });
+    if (!elements) continue;
+    const auto found = plans.begin() + static_cast<ptrdiff_t>(i);
+    std::rotate(plans.begin(), found, found + 1);
+    return plans.front();
   }
   return nullptr;
 }
@@ -111,7 +115,7 @@ void Program::keep(const PlanPtr& plan) const {
   const std::lock_guard lock(mutex_);
   std::vector<PlanPtr>& plans = plans_[plan->begin];
   plans.insert(plans.begin(), plan);
-  if (plans.size() > kMaxPlans) plans.pop_back();
+  if (plans.size() > kept_plans(plan->steps.size())) plans.pop_back();
 }
 
 Program::PlanPtr Program::plan_for(RunState& state, size_t begin) const {

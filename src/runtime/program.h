@@ -77,7 +77,7 @@ class Program {
   std::map<const Graph*, std::unique_ptr<Program>> nested_;
   SegmentPlans segments_;
   mutable std::mutex mutex_;
-  mutable std::unordered_map<size_t, std::vector<PlanPtr>> plans_;  // by their first node; the newest first
+  mutable std::unordered_map<size_t, std::vector<PlanPtr>> plans_;  // by their first node; the last used first
 };
 
 // Runs the steps of a plan. \throws Error naming the node.

@@ -300,6 +300,24 @@ TEST(Session, RunsAtTheSameTimeOnSeveralThreads) {
   for (const auto& result : results) EXPECT_EQ(result, expected);
 }
 
+// More lengths than plans are kept of, each twice in turn: every run is right, and steps() tells of the last one.
+TEST(Session, ShapesMayChangeFromRunToRun) {
+  ModelBuilder builder;
+  builder.main.input("x", DType::float32, {"n"}).node("Neg", {"x"}, {"y"}).output("y");
+  const Session session(builder.model());
+  for (const int64_t pass : {0, 1}) {
+    for (int64_t n = 1; n <= 300; ++n) {
+      for (const int64_t length : {n, int64_t{7}}) {
+        const std::vector<float> x(static_cast<size_t>(length), static_cast<float>(n + pass));
+        const Tensor y = session.run(std::vector<Value>{floats({length}, x)})[0].tensor();
+        ASSERT_EQ(y.shape(), Shape({length}));
+        ASSERT_EQ(y.values<float>().back(), -x.back());
+        ASSERT_EQ(session.steps()[0].outputs[0], "y float32[" + std::to_string(length) + "]");
+      }
+    }
+  }
+}
+
 TEST(Session, FusionChangesNothingBeyondRounding) {
   const std::vector<Value> inputs = {random_floats({2, 16, 40, 40}, 5)};
   ModelBuilder builder;
