@@ -62,6 +62,12 @@ struct Sampling {
     if (!std::isfinite(n)) n = -1;
     const auto length = static_cast<T>(extent);
     T x = align_corners ? (n + 1) / 2 * (length - 1) : ((n + 1) * length - 1) / 2;
+    if (mode == Mode::linear && x >= 0 && x < length - 1) {  // as most are
+      const auto pixel = static_cast<int64_t>(x);
+      const T fraction = x - static_cast<T>(pixel);
+      taps = {{pixel, pixel + 1}, {1 - fraction, fraction}};
+      return;
+    }
     if (mode == Mode::nearest) x = std::nearbyint(x);
     const auto first = static_cast<T>(low());
     const auto last = static_cast<T>(high(extent));

@@ -124,6 +124,18 @@ class SampleBlock {
 
   // The taps of a sample; -1 is an offset outside. Returns whether all are inside.
   bool combine(const AxisTaps<T>* axes, T factor, int64_t* offsets, T* weights) const {
+    if (taps_ == 4 && extents_.size() == 2) {
+      const AxisTaps<T>&y = axes[0], &x = axes[1];
+      bool inside = true;
+      for (int k = 0; k < 4; ++k) {
+        const int64_t row = y.index[k / 2], column = x.index[k % 2];
+        const bool is_inside = row >= 0 && column >= 0;
+        offsets[k] = is_inside ? row * extents_[1] + column : -1;
+        weights[k] = factor * y.weight[k / 2] * x.weight[k % 2];
+        inside = inside && is_inside;
+      }
+      return inside;
+    }
     offsets[0] = 0;
     weights[0] = factor;
     int64_t count = 1;
