@@ -20,6 +20,8 @@
 namespace onnxrun {
 namespace {
 
+constexpr size_t kMaxDescriptors = 64;  // of mapped files that are kept for copy(): a process has few, others need them
+
 [[noreturn]] void refuse(const std::filesystem::path& path, const std::string& why) {
   throw Error(ErrorCode::io, "cannot read '" + path.string() + "': " + why);
 }
@@ -65,9 +67,10 @@ struct Mappings {
   std::mutex mutex;
   struct File {
     FileIdentity identity;
-    int descriptor;
+    int descriptor = -1;
   };
   std::map<const std::byte*, File> files;
+  size_t descriptors = 0;
 
   // The one that holds all of `range`, or the end. To be called under the mutex.
   auto find(std::span<const std::byte> range) {
@@ -94,7 +97,12 @@ std::shared_ptr<const MappedFile> MappedFile::map(const std::filesystem::path& p
   const auto* begin = static_cast<const std::byte*>(data);
   std::shared_ptr<const MappedFile> mapped(new MappedFile({begin, file.size()}, true));
   const std::lock_guard lock(mappings().mutex);
-  mappings().files[begin] = {file.identity(), file.leave()};
+  Mappings::File& known = mappings().files[begin];
+  known.identity = file.identity();
+  if (mappings().descriptors < kMaxDescriptors) {
+    known.descriptor = file.leave();
+    ++mappings().descriptors;
+  }
   return mapped;
 }
 
@@ -144,7 +152,7 @@ void MappedFile::copy(std::span<const std::byte> range, std::byte* to) {
   }
   if (descriptor < 0) {
     std::copy(range.begin(), range.end(), to);
-    return;
+    return release(range);
   }
   for (size_t done = 0; done < range.size();) {
     const ssize_t got = pread(descriptor, to + done, range.size() - done, static_cast<off_t>(offset + done));
@@ -166,8 +174,13 @@ MappedFile::~MappedFile() {
   if (!mapped_) return;
   const std::lock_guard lock(mappings().mutex);
   const auto file = mappings().files.find(bytes_.data());
-  ::close(file->second.descriptor);
-  mappings().files.erase(file);
+  if (file != mappings().files.end()) {
+    if (file->second.descriptor >= 0) {
+      ::close(file->second.descriptor);
+      --mappings().descriptors;
+    }
+    mappings().files.erase(file);
+  }
   munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 

@@ -75,6 +75,7 @@ class DFT : public Operator {
     }
     const int64_t count = input.elements(0, at) * static_cast<int64_t>(lines.inner);
     if (count == 0) return context.phase(0, 0, [](const TileContext&) {});
+    if (lines.parts == 1 && !inverse_) return plan_real(context, lines, count);
     const auto transform = std::make_shared<const ops::FourierTransform>(lines.length, inverse_);
     context.scratch((2 * lines.length + transform->scratch_size()) * sizeof(ops::ComplexNumber));
     dispatch_dtype<FloatTypes>(context.input(0).dtype, [&]<class T>() {
@@ -97,6 +98,27 @@ class DFT : public Operator {
     size_t parts = 1;  // of the input: 1 where it is real
     size_t length = 1;
   };
+
+  void plan_real(PlanContext& context, const Lines& lines, int64_t count) const {
+    const auto transform = std::make_shared<const ops::RealFourierTransform>(lines.length);
+    context.scratch((2 * lines.length + transform->scratch_size()) * sizeof(ops::ComplexNumber));
+    dispatch_dtype<FloatTypes>(context.input(0).dtype, [&]<class T>() {
+      context.range(count, transform->nanoseconds(), [=, *this](const TileContext& tile, int64_t begin, int64_t end) {
+        auto* y = reinterpret_cast<ops::ComplexNumber*>(tile.scratch);
+        auto* x = reinterpret_cast<double*>(y + lines.length);
+        for (int64_t i = begin; i < end; ++i) {
+          const auto line = static_cast<size_t>(i);
+          const size_t given = std::min(lines.source, lines.length);
+          const T* src = tile.input<T>(0) + line / lines.inner * lines.source * lines.inner + line % lines.inner;
+          for (size_t j = 0; j < given; ++j) x[j] = static_cast<double>(src[j * lines.inner]);
+          std::fill(x + given, x + lines.length, 0.0);
+          transform->run(x, y, y + 2 * lines.length);
+          ops::mirror(y, lines.length);
+          store(lines, y, line, tile.output<T>(0));
+        }
+      });
+    });
+  }
 
   void check_input(const InferContext& context) const {
     const DimShape& input = context.shape(0);

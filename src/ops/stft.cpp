@@ -2,6 +2,7 @@
 // window and frame_length the frame is the whole signal; a signal shorter than a frame has none.
 #include <memory>
 #include <string>
+#include <type_traits>
 
 #include "base/dispatch_dtype.h"
 #include "graph/registry.h"
@@ -39,61 +40,62 @@ class STFT : public Operator {
   void plan(PlanContext& context) const override {
     const Shape& signal = context.input(kSignal).shape;
     const Shape& output = context.output(0).shape;
-    const auto read = [&](size_t i) { return static_cast<size_t>(ops::read_integers(*context.elements(i)).front()); };
-    const bool has_window = context.has_input(kWindow);
-    const size_t step = read(kFrameStep);
     const auto extent = static_cast<size_t>(signal[1]);
     const size_t parts = signal.rank() == 3 ? static_cast<size_t>(signal[2]) : 1;
-    const auto frames = static_cast<size_t>(output[1]);
-    const auto bins = static_cast<size_t>(output[2]);
-    const int64_t count = output[0] * output[1];
-    if (count == 0) return context.phase(0, 0, [](const TileContext&) {});
-    const size_t length = context.has_input(kFrameLength) ? read(kFrameLength)
-                          : has_window                    ? static_cast<size_t>(context.input(kWindow).shape[0])
+    if (output[0] * output[1] == 0) return context.phase(0, 0, [](const TileContext&) {});
+    const size_t length = context.has_input(kFrameLength) ? read(context, kFrameLength)
+                          : context.has_input(kWindow)    ? static_cast<size_t>(context.input(kWindow).shape[0])
                                                           : extent;
-    const auto transform = std::make_shared<const ops::FourierTransform>(length, false);
+    if (parts == 1) {
+      plan_frames(context, std::make_shared<const ops::RealFourierTransform>(length), length);
+    } else {
+      plan_frames(context, std::make_shared<const ops::FourierTransform>(length, false), length);
+    }
+  }
+
+ private:
+  template <class Transform>
+  static void plan_frames(PlanContext& context, const std::shared_ptr<const Transform>& transform, size_t length) {
+    constexpr bool kIsReal = std::is_same_v<Transform, ops::RealFourierTransform>;
+    using Number = std::conditional_t<kIsReal, double, ops::ComplexNumber>;
+    const Shape& output = context.output(0).shape;
+    const auto frames = static_cast<size_t>(output[1]), bins = static_cast<size_t>(output[2]);
+    const auto extent = static_cast<size_t>(context.input(kSignal).shape[1]);
+    const auto step = read(context, kFrameStep);
+    const bool has_window = context.has_input(kWindow);
     context.scratch((2 * length + transform->scratch_size()) * sizeof(ops::ComplexNumber));
     dispatch_dtype<FloatTypes>(context.input(0).dtype, [&]<class T>() {
+      const int64_t count = output[0] * output[1];
       context.range(count, transform->nanoseconds(), [=](const TileContext& tile, int64_t begin, int64_t end) {
-        auto* x = reinterpret_cast<ops::ComplexNumber*>(tile.scratch);
+        auto* y = reinterpret_cast<ops::ComplexNumber*>(tile.scratch);
+        auto* x = reinterpret_cast<Number*>(y + length);
         const T* window = has_window ? tile.input<T>(kWindow) : nullptr;
-        ops::ComplexNumber* y = x + length;
-        const auto frame = [&](size_t i) {
-          return tile.input<T>(kSignal) + (i / frames * extent + i % frames * step) * parts;
-        };
         for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-          // Two real frames are one complex one: a + ib.
-          const bool is_pair = parts == 1 && i + 1 < static_cast<size_t>(end);
-          const T* re = frame(i);
-          const T* im = parts == 2 ? re + 1 : is_pair ? frame(i + 1) : nullptr;
+          const T* src = tile.input<T>(kSignal) + (i / frames * extent + i % frames * step) * (kIsReal ? 1 : 2);
           for (size_t j = 0; j < length; ++j) {
             const double weight = window ? static_cast<double>(window[j]) : 1;
-            x[j].re = static_cast<double>(re[j * parts]) * weight;
-            x[j].im = im ? static_cast<double>(im[j * parts]) * weight : 0;
+            if constexpr (kIsReal) {
+              x[j] = static_cast<double>(src[j]) * weight;
+            } else {
+              x[j] = {static_cast<double>(src[2 * j]) * weight, static_cast<double>(src[2 * j + 1]) * weight};
+            }
           }
-          transform->run(x, y, y + length);
+          transform->run(x, y, y + 2 * length);
+          if (kIsReal && bins == length) mirror(y, length);
           T* dst = tile.output<T>(0) + i * bins * 2;
-          const auto write = [&](size_t at, ops::ComplexNumber value) {
-            dst[2 * at] = static_cast<T>(value.re);
-            dst[2 * at + 1] = static_cast<T>(value.im);
-          };
-          if (!is_pair) {
-            for (size_t j = 0; j < bins; ++j) write(j, y[j]);
-            continue;
-          }
-          // a's transform is what has conjugates at -j, b's the rest.
           for (size_t j = 0; j < bins; ++j) {
-            const ops::ComplexNumber p = y[j], q = y[j == 0 ? 0 : length - j];
-            write(j, {(p.re + q.re) / 2, (p.im - q.im) / 2});
-            write(bins + j, {(p.im + q.im) / 2, (q.re - p.re) / 2});
+            dst[2 * j] = static_cast<T>(y[j].re);
+            dst[2 * j + 1] = static_cast<T>(y[j].im);
           }
-          ++i;
         }
       });
     });
   }
 
- private:
+  static size_t read(const PlanContext& context, size_t i) {
+    return static_cast<size_t>(ops::read_integers(*context.elements(i)).front());
+  }
+
   static Dim scalar(InferContext& context, size_t i) {
     const Content* content = context.required_content(i);
     return content && content->size() == 1 ? content->front() : Dim::unknown();

@@ -23,13 +23,12 @@ class NgramTree {
   void add(const std::vector<int32_t>& items, int32_t gram) {
     int32_t node = 0;
     for (const int32_t item : items) {
-      const auto [edge, is_new] = edges_.try_emplace(key(node, item), static_cast<int32_t>(grams_.size()));
-      if (is_new) grams_.push_back(kNone);
-      if (node == 0) {
-        first_.resize(std::max(first_.size(), static_cast<size_t>(item) + 1), kNone);
-        first_[static_cast<size_t>(item)] = edge->second;
+      int32_t& behind = edge(node, item);
+      if (behind == kNone) {
+        behind = static_cast<int32_t>(grams_.size());
+        grams_.push_back(kNone);
       }
-      node = edge->second;
+      node = behind;
     }
     grams_[static_cast<size_t>(node)] = gram;
   }
@@ -44,12 +43,18 @@ class NgramTree {
   int32_t gram(int32_t node) const { return grams_[static_cast<size_t>(node)]; }
 
  private:
+  // The node behind the edge, which is made.
+  int32_t& edge(int32_t node, int32_t item) {
+    if (node != 0) return edges_.try_emplace(key(node, item), kNone).first->second;
+    first_.resize(std::max(first_.size(), static_cast<size_t>(item) + 1), kNone);
+    return first_[static_cast<size_t>(item)];
+  }
   static uint64_t key(int32_t node, int32_t item) {
     return uint64_t{static_cast<uint32_t>(node)} << 32 | static_cast<uint32_t>(item);
   }
 
-  std::unordered_map<uint64_t, int32_t> edges_;
-  std::vector<int32_t> first_;  // those of node 0, by item
+  std::vector<int32_t> first_;                   // the edges of node 0, by item
+  std::unordered_map<uint64_t, int32_t> edges_;  // and the others
   std::vector<int32_t> grams_;
 };
 

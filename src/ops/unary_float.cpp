@@ -38,10 +38,6 @@ constexpr Parameter kAlpha<UnaryKind::silu>{"alpha", 1.0F};
 // Nanoseconds an element, measured in order of magnitude: cheap arithmetic, and functions with an exponential.
 constexpr double cost(UnaryKind kind) { return kind < UnaryKind::exp ? 0.1 : 1.0; }
 
-void plan_kind(PlanContext& context, UnaryKind kind, float alpha, float beta) {
-  ops::plan_float_unary(context, cost(kind), kind, alpha, beta);
-}
-
 template <UnaryKind Kind>
 class UnaryFloat : public Operator {
  public:
@@ -60,7 +56,7 @@ class UnaryFloat : public Operator {
   }
 
   void infer(InferContext& context) const override { ops::infer_same(context); }
-  void plan(PlanContext& context) const override { plan_kind(context, Kind, alpha_, beta_); }
+  void plan(PlanContext& context) const override { ops::plan_float_unary(context, cost(Kind), Kind, alpha_, beta_); }
 
  private:
   float alpha_ = 0;
@@ -74,7 +70,7 @@ class Gelu : public Operator {
                                                                            : UnaryKind::gelu_erf) {}
 
   void infer(InferContext& context) const override { ops::infer_same(context); }
-  void plan(PlanContext& context) const override { plan_kind(context, kind_, 0, 0); }
+  void plan(PlanContext& context) const override { ops::plan_float_unary(context, cost(kind_), kind_); }
 
  private:
   UnaryKind kind_;

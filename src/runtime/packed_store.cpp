@@ -13,6 +13,7 @@ namespace {
 constexpr size_t kBytesAtOnce = size_t{1} << 20;  // that a thread packs
 constexpr size_t kBytesOfCopy = size_t{1} << 18;  // that it copies from a file first: they stay in its cache
 constexpr size_t kLargestChunk = 16 * kHugePage;
+constexpr size_t kLargestShared = 2 * kHugePage;
 
 // A constant's elements: where it does not keep them, made into `memory`, which grows as needed.
 Tensor elements_of(const Constant& constant, AlignedBuffer& memory, ThreadPool* pool = nullptr) {
@@ -73,7 +74,7 @@ bool MemoryPackedStore::take_cached(Entry& entry, const std::string& format, siz
 
 std::byte* MemoryPackedStore::allocate(size_t bytes) {
   const std::lock_guard lock(mutex_);
-  if (bytes >= kLargestChunk / 2) {
+  if (bytes >= kLargestShared) {
     chunks_.push_back(allocate_aligned(bytes));
     return chunks_.back().get();
   }

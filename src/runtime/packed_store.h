@@ -51,7 +51,7 @@ class MemoryPackedStore : public PackedStore {
   Entry& entry_of(const ConstantPtr& constant, const std::string& format);
   // Whether the file has the entry, which then is complete.
   bool take_cached(Entry& entry, const std::string& format, size_t bytes);
-  // Entries of a few huge pages or less lie side by side in chunks, so that huge pages hold them as well.
+  // Entries smaller than two huge pages lie side by side in chunks, so that huge pages hold them as well.
   std::byte* allocate(size_t bytes);
   void keep(Entry& entry, std::byte* memory, size_t bytes);
   // Packs what was promised of entries, from `made` where that is not null.

@@ -115,6 +115,33 @@ TEST_P(UnaryTest, ErrorsStayWithinTheirBounds) {
   }
 }
 
+TEST(UnaryF64, RowsAreTheNumbersOneByOne) {
+  const std::vector<float> floats = sweep();
+  const std::vector<double> src(floats.begin(), floats.end());
+  for (const Case& c : kCases) {
+    const double alpha = static_cast<double>(c.alpha), beta = static_cast<double>(c.beta);
+    std::vector<double> dst = src;
+    unary_f64(c.kind)(dst.data(), dst.data(), dst.size(), alpha, beta);
+    for (size_t i = 0; i < src.size(); ++i) {
+      const double exact = unary_reference(c.kind, src[i], alpha, beta);
+      ASSERT_TRUE(dst[i] == exact || (std::isnan(dst[i]) && std::isnan(exact))) << c.name << '(' << src[i] << ')';
+    }
+  }
+}
+
+TEST(UnaryF64, IsTheLibrarysFunction) {
+  for (const double x : {-2.5, -0.3, -0.0, 0.7, 1.0, 40.0}) {
+    EXPECT_EQ(unary_reference(UnaryKind::exp, x, 0, 0), std::exp(x));
+    EXPECT_EQ(unary_reference(UnaryKind::tanh, x, 0, 0), std::tanh(x));
+    EXPECT_EQ(unary_reference(UnaryKind::sin, x, 0, 0), std::sin(x));
+    EXPECT_EQ(unary_reference(UnaryKind::erf, x, 0, 0), std::erf(x));
+    EXPECT_EQ(unary_reference(UnaryKind::floor, x, 0, 0), std::floor(x));
+    EXPECT_EQ(unary_reference(UnaryKind::relu, x, 0, 0), std::max(x, 0.0));
+    EXPECT_EQ(unary_reference(UnaryKind::sqrt, std::fabs(x), 0, 0), std::sqrt(std::fabs(x)));
+    EXPECT_EQ(unary_reference(UnaryKind::log, std::fabs(x), 0, 0), std::log(std::fabs(x)));
+  }
+}
+
 TEST_P(UnaryTest, NanStaysNan) {
   const std::vector<float> src(19, std::numeric_limits<float>::quiet_NaN());
   std::vector<float> dst(src.size());

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <complex>
+#include <limits>
 #include <numbers>
 
 #include "support/op_tester.h"
@@ -74,6 +75,22 @@ TEST(STFT, TransformsFrames) {
   }
   expect_frames({1, 40, 4, 10, 6, false}, false, true);
   expect_frames({1, 12, 5, 12, 7, false}, false, false);
+}
+
+// What is in a frame changes no other: not by what is not finite, nor by the rounding of what is large.
+TEST(STFT, FramesAreIndependent) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const double loud : {1e18, nan}) {
+    std::vector<double> bins = {loud, 0, 0, -loud, -loud, 0};
+    if (std::isnan(loud)) bins.assign(6, nan);
+    const std::vector<double> frames = {0, loud, 0, 0, 0, 0, 0, 0, 0, 0.25, 0, 0};
+    for (const double zero : {0.0, 0.0, 0.0, 0.0, 0.0, 0.0}) bins.push_back(zero);
+    for (const double quiet : {0.25, 0.0, 0.0, -0.25, -0.25, 0.0}) bins.push_back(quiet);
+    expect_op({.op = "STFT",
+               .inputs = {numbers(DType::float64, {1, 12, 1}, frames), integers({}, {4}), Value(), integers({}, {4})},
+               .outputs = {numbers(DType::float64, {1, 3, 3, 2}, bins)},
+               .opset = 17});
+  }
 }
 
 TEST(STFT, TakesEveryFloatAndShortSignals) {

@@ -121,6 +121,34 @@ TEST(PackedStore, FoldedWeightsAreKeptInTheirPackedFormAlone) {
   EXPECT_LT(info.constant_bytes, size_t{4096});
 }
 
+// Matrices that lie in a file, in either order, with few rows or columns or none, packed by rows or by columns.
+TEST(PackedStore, PacksMatricesFromAFile) {
+  const std::string path = ::testing::TempDir() + "packed_matrix_" + std::to_string(getpid()) + ".onnx";
+  for (const int64_t n : {0, 1, 5, 70, 1000}) {
+    for (const int64_t k : {1, 2, 33, 300}) {
+      for (const bool transposed : {false, true}) {
+        std::vector<float> x, b, expected(static_cast<size_t>(n));
+        for (int64_t p = 0; p < k; ++p) x.push_back(static_cast<float>(p % 3 + 1));
+        for (int64_t i = 0; i < n * k; ++i) b.push_back(static_cast<float>(i % 7 - 3));
+        for (int64_t j = 0; j < n; ++j) {
+          for (int64_t p = 0; p < k; ++p) {
+            expected[static_cast<size_t>(j)] +=
+                2 * x[static_cast<size_t>(p)] * b[static_cast<size_t>(transposed ? j * k + p : p * n + j)];
+          }
+        }
+        ModelBuilder builder;
+        builder.main.input("x", DType::float32, {"1", std::to_string(k)})
+            .constant("b", floats(transposed ? Shape{n, k} : Shape{k, n}, b));
+        builder.main.node("Gemm", {"x", "b"}, {"y"}, {{"transB", int64_t{transposed}}, {"alpha", 2.0F}}).output("y");
+        std::ofstream(path, std::ios::binary) << builder.bytes();
+        const Session session(path);
+        std::remove(path.c_str());
+        ASSERT_EQ(elements(session.run(std::vector<Value>{floats({1, k}, x)})[0]), expected) << n << " " << k;
+      }
+    }
+  }
+}
+
 // Embeddings of a file lie at any address there; rows of them are copied from where they are.
 TEST(PackedStore, GatherReadsItsDataWhereverTheyAre) {
   for (const char* name : {"d", "da", "dat", "data"}) {

@@ -101,12 +101,14 @@ struct BlockedConvPlan {
   size_t stretch = 0;  // channel blocks that are summed for all rows of a tile before the next ones: what these
                        // read stays in the first and second level cache
 
-  // Weights [M, C / group, KD, KH, KW] in front of those of a panel.
+  // Weights [M, C / group, KD, KH, KW] in front of those of a panel; of panel_count: all.
   size_t weights_before(size_t panel) const {
+    const size_t of_channel = shape.in_channels / shape.group * kernel_taps;
+    if (panel >= panel_count) return shape.out_channels * of_channel;
     const size_t group_out = shape.out_channels / shape.group;
     const size_t channel = panel % group_panels * kVectors * block;
     const size_t channels = panel / group_panels * group_out + (channel < group_out ? channel : group_out);
-    return channels * (shape.in_channels / shape.group) * kernel_taps;
+    return channels * of_channel;
   }
   // Rows of the source that `count` rows of the output read.
   size_t source_rows(size_t count) const {

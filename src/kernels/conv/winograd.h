@@ -50,10 +50,11 @@ struct WinogradPlan {
 
   static constexpr size_t kVectors = 2;  // output blocks of a panel
 
-  // Weights [M, C, 1, 3, 3] in front of those of a panel.
+  // Weights [M, C, 1, 3, 3] in front of those of a panel; of panel_count: all.
   size_t weights_before(size_t panel) const {
     const size_t channel = panel * kVectors * block;
-    return (channel < shape.out_channels ? channel : shape.out_channels) * shape.in_channels * 9;
+    return (channel < shape.out_channels ? channel : shape.out_channels) * shape.in_channels * shape.kernel[1] *
+           shape.kernel[2];
   }
 };
 

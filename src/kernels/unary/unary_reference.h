@@ -5,7 +5,7 @@
 
 namespace onnxrun {
 
-// The functions in double precision by the C library: the oracle of the tests.
+// One number by unary_f64.
 double unary_reference(UnaryKind kind, double x, double alpha, double beta);
 
 // The steps of an epilogue for one element; `residual` is its operand, or nullptr when no step is add_residual.

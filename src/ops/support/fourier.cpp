@@ -20,6 +20,7 @@ ComplexNumber operator*(ComplexNumber a, ComplexNumber b) {
   return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
 }
 ComplexNumber conjugate(ComplexNumber a) { return {a.re, -a.im}; }
+ComplexNumber halved(ComplexNumber a) { return {a.re / 2, a.im / 2}; }
 
 // exp(-+ 2 pi i j / n); exact at quarter turns.
 ComplexNumber root(size_t j, size_t n, bool inverse) {
@@ -156,6 +157,39 @@ void FourierTransform::run_convolution(const ComplexNumber* src, ComplexNumber* 
   for (size_t j = 0; j < length; ++j) spectrum[j] = spectrum[j] * filter_[j];
   back_->run(spectrum, padded, nullptr);
   for (size_t j = 0; j < n_; ++j) dst[j] = padded[j] * chirp_[j];
+}
+
+RealFourierTransform::RealFourierTransform(size_t n) : n_(n), transform_(n % 2 == 0 ? n / 2 : n, false) {
+  for (size_t j = 0; n % 2 == 0 && j <= n / 2; ++j) roots_.push_back(root(j, n, false));
+}
+
+size_t RealFourierTransform::scratch_size() const noexcept {
+  return transform_.scratch_size() + (roots_.empty() ? 2 * n_ : n_);
+}
+
+void RealFourierTransform::run(const double* src, ComplexNumber* dst, ComplexNumber* scratch) const {
+  if (roots_.empty()) {
+    for (size_t j = 0; j < n_; ++j) scratch[j] = {src[j], 0};
+    transform_.run(scratch, scratch + n_, scratch + 2 * n_);
+    std::copy_n(scratch + n_, n_ / 2 + 1, dst);
+    return;
+  }
+  // z = even + i odd numbers; with the transforms of both known, one more step combines them.
+  const size_t half = n_ / 2;
+  ComplexNumber* z = scratch;
+  ComplexNumber* y = scratch + half;
+  for (size_t j = 0; j < half; ++j) z[j] = {src[2 * j], src[2 * j + 1]};
+  transform_.run(z, y, scratch + 2 * half);
+  for (size_t k = 0; k <= half; ++k) {
+    const ComplexNumber p = halved(y[k == half ? 0 : k]);
+    const ComplexNumber q = halved(conjugate(y[k == 0 ? 0 : half - k]));
+    const ComplexNumber difference = p - q;
+    dst[k] = p + q + ComplexNumber{difference.im, -difference.re} * roots_[k];
+  }
+}
+
+void mirror(ComplexNumber* spectrum, size_t n) {
+  for (size_t k = n / 2 + 1; k < n; ++k) spectrum[k] = conjugate(spectrum[n - k]);
 }
 
 }  // namespace onnxrun::ops

@@ -45,4 +45,27 @@ class FourierTransform {
   std::vector<ComplexNumber> chirp_, filter_;
 };
 
+// Completes the spectrum of n real numbers, of which the first n / 2 + 1 are there.
+void mirror(ComplexNumber* spectrum, size_t n);
+
+// The transform of real numbers, with the sign -: the first n / 2 + 1 numbers of it. An even length is transformed as
+// half as many complex numbers.
+class RealFourierTransform {
+ public:
+  // \throws Error(limit) for a length beyond 2^28.
+  explicit RealFourierTransform(size_t n);
+
+  // Complex numbers of scratch memory that run() needs.
+  size_t scratch_size() const noexcept;
+  double nanoseconds() const noexcept { return transform_.nanoseconds() + static_cast<double>(n_); }
+
+  // dst, [n / 2 + 1], must not overlap `src`, [n]. Thread-safe.
+  void run(const double* src, ComplexNumber* dst, ComplexNumber* scratch) const;
+
+ private:
+  size_t n_;
+  FourierTransform transform_;        // of n / 2 numbers, or of n where that is odd
+  std::vector<ComplexNumber> roots_;  // exp(-2 pi i j / n)
+};
+
 }  // namespace onnxrun::ops

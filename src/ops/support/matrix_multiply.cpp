@@ -129,6 +129,8 @@ class PackedProduct {
                                                             by_rows ? packing_of_rows() : packing_of_panels()));
   }
 
+  size_t constant_bytes() const { return static_cast<size_t>(context_.input(1).shape.elements()) * sizeof(T); }
+
   // Units are a few rows, of all panels.
   Packing packing_of_rows() const {
     constexpr size_t kRows = 32;
@@ -142,17 +144,19 @@ class PackedProduct {
              1, reinterpret_cast<T*>(dst) + panel * kernel->panel_size(product.k) + row(begin) * width);
       }
     };
-    const auto before = [=, first = matrices_[0], stride = static_cast<size_t>(product_.b_row_stride)](size_t unit) {
-      return (first + row(unit) * stride) * sizeof(T);
+    const size_t units = (product_.k + kRows - 1) / kRows;
+    const auto before = [=, first = matrices_[0], stride = static_cast<size_t>(product_.b_row_stride),
+                         all = constant_bytes()](size_t unit) {
+      return unit < units ? (first + row(unit) * stride) * sizeof(T) : all;
     };
-    return {(product_.k + kRows - 1) / kRows, pack_units, before};
+    return {units, pack_units, before};
   }
 
   // Units are a few panels of one of the matrices.
   Packing packing_of_panels() const {
     constexpr size_t kPanels = 8;
     const size_t panels = kernel_.panel_count(product_.n);
-    const size_t units = ceil_div(panels, kPanels);  // of a matrix
+    const size_t units = std::max<size_t>(1, ceil_div(panels, kPanels));  // of a matrix
     const auto before = [=, product = product_, matrices = matrices_,
                          width = static_cast<size_t>(kernel_.nr)](size_t unit) {
       const size_t column = std::min(product.n, unit % units * kPanels * width);
@@ -171,9 +175,7 @@ class PackedProduct {
     };
     Packing packing = {units * matrices_.size(), pack_units};
     if (in_order) {
-      packing.before = [=, all = context_.input(1).shape.elements()](size_t unit) {
-        return unit < units ? before(unit) : static_cast<size_t>(all) * sizeof(T);
-      };
+      packing.before = [=, all = constant_bytes()](size_t unit) { return unit < units ? before(unit) : all; };
     }
     return packing;
   }

@@ -75,7 +75,7 @@ int64_t TreeModel::features() const {
 template <class T>
 TreeEnsemble<T>::TreeEnsemble(const TreeModel& model, Aggregate aggregate)
     : aggregate_(aggregate), targets_(model.targets), votes_(model.votes) {
-  nodes_.reserve(model.nodes.size());
+  nodes_.reserve(model.nodes.size() + model.roots.size());
   for (const size_t root : model.roots) {
     lay_out(model, root);
     steps_ += trees_.back().depth;
@@ -165,7 +165,7 @@ void TreeEnsemble<T>::walk(std::array<uint32_t, kLanes>& at, const std::array<co
   for (size_t left = depth; moves && left > 0;) {
     const size_t steps = std::min(left, kSteps);
     for (size_t i = 0; i < steps; ++i) {
-#pragma GCC unroll 16
+#pragma GCC unroll kLanes
       for (size_t k = 0; k < kLanes; ++k) lanes[k] = next<has_specials>(nodes, lanes[k], features[k]);
     }
     left -= steps;
@@ -194,14 +194,16 @@ template <bool has_specials>
 void TreeEnsemble<T>::evaluate_all(const T* rows, size_t n, size_t features, double* scores, uint8_t* voted) const {
   std::array<uint32_t, kLanes> at;
   std::array<const T*, kLanes> lanes;
-  // Eight rows through one tree; the rows that are left each through eight trees.
-  const size_t grouped = n / kLanes * kLanes;
+  // Many rows through one tree. The rows that are left too, unless there are fewer walks if each goes through many.
+  const size_t left = n % kLanes;
+  const size_t grouped = trees_.size() <= left * ((trees_.size() + kLanes - 1) / kLanes) ? n : n - left;
   for (const Tree& tree : trees_) {
     for (size_t i = 0; i < grouped; i += kLanes) {
+      const size_t count = std::min(kLanes, grouped - i);
       at.fill(tree.root);
-      for (size_t k = 0; k < kLanes; ++k) lanes[k] = rows + (i + k) * features;
+      for (size_t k = 0; k < kLanes; ++k) lanes[k] = rows + (i + std::min(k, count - 1)) * features;
       walk<has_specials>(at, lanes, tree.depth);
-      for (size_t k = 0; k < kLanes; ++k) vote(at[k], scores + (i + k) * targets_, voted + (i + k) * targets_);
+      for (size_t k = 0; k < count; ++k) vote(at[k], scores + (i + k) * targets_, voted + (i + k) * targets_);
     }
   }
   for (size_t i = grouped; i < n; ++i) {

@@ -48,11 +48,13 @@ struct TreeModel {
 enum class Aggregate : uint8_t { average, sum, min, max };
 
 // Trees in the form that rows of T are sent through: siblings side by side, and comparisons made sign * x > threshold,
-// which NaN never is, so that a step is a few loads, a comparison and an addition; eight walks at a time hide the
+// which NaN never is, so that a step is a few loads, a comparison and an addition; many walks at a time hide the
 // loads.
 template <class T>
 class TreeEnsemble {
  public:
+  static constexpr size_t kLanes = 16;  // walks at a time
+
   TreeEnsemble(const TreeModel& model, Aggregate aggregate);
 
   // Sends `rows`, [n, features], through all trees. scores, [n, targets], becomes the aggregated votes, added up in the
@@ -63,7 +65,6 @@ class TreeEnsemble {
   double nanoseconds_per_row() const { return static_cast<double>(steps_) + 30; }
 
  private:
-  static constexpr size_t kLanes = 16;
   static constexpr uint32_t kSpecial = uint32_t{1} << 31;  // bit of Node::feature: special_ tells how to compare
 
   struct Node {

@@ -164,7 +164,8 @@ void TreePredictor::plan_as(PlanContext& context, const TreeEnsemble<T>& trees, 
   const auto width = static_cast<int64_t>(byte_size(input.dtype, 1));
   const auto convert = converts ? make_convert(input.dtype, kDTypeOf<T>) : Convert();
   // A tile goes through all trees: many rows, so that each tree is brought into the cache seldom.
-  const int64_t block = std::clamp<int64_t>(ceil_div(rows, 64) * 8, 8, 256);
+  constexpr int64_t kTogether = TreeEnsemble<T>::kLanes;
+  const int64_t block = std::clamp<int64_t>(ceil_div(rows, 8 * kTogether) * kTogether, kTogether, 256);
   // One more than needed: a tree that is a leaf reads feature 0 even where there is none.
   const size_t converted = context.scratch(static_cast<size_t>(converts ? block * columns + 1 : 1) * sizeof(T));
   const size_t scores_at = context.scratch(static_cast<size_t>(block) * targets * sizeof(double));
