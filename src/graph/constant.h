@@ -18,8 +18,8 @@ class Constant {
  public:
   enum class Source : uint8_t { file, inline_bytes, computed };
 
-  // How elements follow from those of `sources`, in independent units that follow one another in memory: writes those
-  // of [begin, end), `dst` being the beginning of the whole. What else they depend on is in `recipe`: any bytes.
+  // How elements follow from those of `sources`, in independent units of as many bytes, one behind the other: writes
+  // those of [begin, end) to `dst`. What else they depend on is in `recipe`: any bytes.
   struct Making {
     size_t units = 1;
     std::function<void(std::byte* dst, size_t begin, size_t end)> make;

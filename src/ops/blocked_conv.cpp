@@ -162,12 +162,18 @@ class BlockedConv : public Operator {
     const GemmKernels& dense = gemm_kernels();
     const SplitMaps maps = split_maps(shape);
     const size_t m = shape.batch * maps.positions, n = shape.out_channels, k = shape.in_channels;
-    const auto pack = [=, &dense](const std::byte* weights, std::byte* dst, size_t begin, size_t end) {
-      dense.pack_b(reinterpret_cast<const float*>(weights), 1, static_cast<ptrdiff_t>(k), k, n, begin, end,
-                   reinterpret_cast<float*>(dst));
+    Packing packing;
+    packing.units = dense.panel_count(n);
+    packing.pack = [=, &dense](const std::byte* panels, std::byte* dst, size_t begin, size_t end) {
+      dense.pack_b(reinterpret_cast<const float*>(panels), 1, static_cast<ptrdiff_t>(k), k,
+                   n - begin * static_cast<size_t>(dense.nr), 0, end - begin,
+                   reinterpret_cast<float*>(dst) + begin * dense.panel_size(k));
+    };
+    packing.before = [=, width = static_cast<size_t>(dense.nr)](size_t panel) {
+      return std::min(n, panel * width) * k * sizeof(float);
     };
     const auto* weights = reinterpret_cast<const float*>(
-        context.packed_later(1, "pointwise", dense.packed_b_size(k, n) * sizeof(float), {dense.panel_count(n), pack}));
+        context.packed_later(1, "pointwise", dense.packed_b_size(k, n) * sizeof(float), std::move(packing)));
     const SplitGemmPlan plan = plan_split_gemm(m, n, k, dense.nr);
     context.share(plan.shared_bytes);
     const auto find_split = [=, &dense, find = find_args(context, weights),

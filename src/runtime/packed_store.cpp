@@ -11,38 +11,33 @@ namespace onnxrun {
 namespace {
 
 constexpr size_t kBytesAtOnce = size_t{1} << 20;  // that a thread packs
-constexpr size_t kBytesOfCopy = size_t{1} << 18;  // that it copies from a file first: they stay in its cache
+constexpr size_t kBytesOfPart = size_t{1} << 18;  // where it copies or makes them first: they stay in its cache
 constexpr size_t kLargestChunk = 16 * kHugePage;
 constexpr size_t kLargestShared = 2 * kHugePage;
-
-// A constant's elements: where it does not keep them, made into `memory`, which grows as needed.
-Tensor elements_of(const Constant& constant, AlignedBuffer& memory, ThreadPool* pool = nullptr) {
-  if (const Tensor* tensor = constant.kept()) return *tensor;
-  if (memory.get_deleter().bytes < constant.bytes()) memory = allocate_aligned(constant.bytes());
-  const Constant::Making& making = constant.making();
-  const size_t parts = pool ? std::clamp<size_t>(constant.bytes() / kBytesAtOnce, 1, making.units) : 1;
-  auto make = [&](int64_t tile, int /*worker*/) {
-    const auto part = static_cast<size_t>(tile);
-    making.make(memory.get(), making.units * part / parts, making.units * (part + 1) / parts);
-  };
-  if (pool) {
-    pool->parallel_for(static_cast<int64_t>(parts), make);
-  } else {
-    make(0, 0);
-  }
-  return {constant.dtype(), constant.shape(), memory.get(), nullptr};
-}
 
 std::span<const std::byte> bytes_of(const Tensor& tensor) {
   return {static_cast<const std::byte*>(tensor.data()), tensor.bytes()};
 }
 
-// The bytes of `range`: where they are, or, if that is in a mapped file, copied to `memory`, which grows as needed.
-const std::byte* read_once(std::span<const std::byte> range, AlignedBuffer& memory) {
-  if (!MappedFile::locate(range)) return range.data();
-  if (memory.get_deleter().bytes < range.size()) memory = allocate_aligned(range.size());
-  MappedFile::copy(range, memory.get());
+std::byte* reserve(AlignedBuffer& memory, size_t bytes) {
+  if (memory.get_deleter().bytes < bytes) memory = allocate_aligned(bytes);
   return memory.get();
+}
+
+// Bytes [first, last) of a constant: where they are, or in `memory`, copied from a mapped file or made.
+const std::byte* read_part(const Constant& constant, size_t first, size_t last, AlignedBuffer& memory) {
+  if (const Tensor* kept = constant.kept()) {
+    const auto part = bytes_of(*kept).subspan(first, last - first);
+    if (!MappedFile::locate(part)) return part.data();
+    MappedFile::copy(part, reserve(memory, part.size()));
+    return memory.get();
+  }
+  if (first == last) return nullptr;
+  const Constant::Making& making = constant.making();
+  const size_t unit = constant.bytes() / making.units;
+  const size_t begin = first / unit, end = (last + unit - 1) / unit;
+  making.make(reserve(memory, (end - begin) * unit), begin, end);
+  return memory.get() + (first - begin * unit);
 }
 
 }  // namespace
@@ -106,10 +101,14 @@ const std::byte* MemoryPackedStore::get(const ConstantPtr& constant, const std::
   std::call_once(entry.once, [&] {
     if (take_cached(entry, format, bytes)) return;
     std::byte* memory = allocate(bytes);
-    AlignedBuffer made;
-    const Tensor tensor = elements_of(*constant, made);
-    pack(is_element_aligned(tensor) ? tensor : tensor.clone(), memory);
-    MappedFile::release(bytes_of(tensor));
+    if (const Tensor* kept = constant->kept()) {
+      pack(is_element_aligned(*kept) ? *kept : kept->clone(), memory);
+      MappedFile::release(bytes_of(*kept));
+    } else {
+      Tensor made(constant->dtype(), constant->shape());
+      constant->making().make(static_cast<std::byte*>(made.mutable_data()), 0, constant->making().units);
+      pack(made, memory);
+    }
     keep(entry, memory, bytes);
   });
   return entry.data;
@@ -143,22 +142,6 @@ void MemoryPackedStore::finish(ThreadPool& pool) {
     const std::lock_guard lock(mutex_);
     entries.swap(promised_);
   }
-  // What has to be made first and is large comes one after the other, in the same memory.
-  std::vector<Entry*> others;
-  AlignedBuffer memory;
-  for (Entry* entry : entries) {
-    const Constant& constant = *entry->constant;
-    if (constant.kept() || std::max(constant.bytes(), entry->bytes) <= kBytesAtOnce) {
-      others.push_back(entry);
-    } else {
-      const Tensor tensor = elements_of(constant, memory, &pool);
-      pack(pool, {&entry, 1}, &tensor);
-    }
-  }
-  pack(pool, others, nullptr);
-}
-
-void MemoryPackedStore::pack(ThreadPool& pool, std::span<Entry* const> entries, const Tensor* made) {
   struct Part {
     Entry* entry;
     size_t begin, end;
@@ -167,11 +150,13 @@ void MemoryPackedStore::pack(ThreadPool& pool, std::span<Entry* const> entries, 
   std::vector<Part> parts;
   std::vector<std::atomic<size_t>> left(entries.size());
   for (size_t i = 0; i < entries.size(); ++i) {
-    const size_t units = entries[i]->packing.units;
-    const size_t at_once = entries[i]->packing.before ? kBytesOfCopy : kBytesAtOnce;
-    const size_t count = std::clamp<size_t>(entries[i]->bytes / at_once, 1, std::max<size_t>(1, units));
+    const Packing& packing = entries[i]->packing;
+    // What has to be made as a whole is packed as a whole.
+    const size_t most = packing.before || entries[i]->constant->kept() ? std::max<size_t>(1, packing.units) : 1;
+    const size_t count =
+        std::clamp<size_t>(entries[i]->bytes / (packing.before ? kBytesOfPart : kBytesAtOnce), 1, most);
     for (size_t part = 0; part < count; ++part) {
-      parts.push_back({entries[i], units * part / count, units * (part + 1) / count, &left[i]});
+      parts.push_back({entries[i], packing.units * part / count, packing.units * (part + 1) / count, &left[i]});
     }
     left[i] = count;
   }
@@ -179,15 +164,17 @@ void MemoryPackedStore::pack(ThreadPool& pool, std::span<Entry* const> entries, 
   auto pack_part = [&](int64_t tile, int worker) {
     const Part& part = parts[static_cast<size_t>(tile)];
     const Packing& packing = part.entry->packing;
+    const Constant& constant = *part.entry->constant;
     AlignedBuffer& own = memory[static_cast<size_t>(worker)];
-    const Tensor tensor = made ? *made : elements_of(*part.entry->constant, own);
-    std::span<const std::byte> source = bytes_of(tensor);
     if (packing.before) {
-      const size_t first = packing.before(part.begin);
-      source = source.subspan(first, packing.before(part.end) - first);
+      const std::byte* source = read_part(constant, packing.before(part.begin), packing.before(part.end), own);
+      packing.pack(source, part.entry->memory, part.begin, part.end);
+    } else if (const Tensor* kept = constant.kept()) {
+      packing.pack(bytes_of(*kept).data(), part.entry->memory, part.begin, part.end);
+      if (part.left->fetch_sub(1) == 1) MappedFile::release(bytes_of(*kept));
+    } else {
+      packing.pack(read_part(constant, 0, constant.bytes(), own), part.entry->memory, part.begin, part.end);
     }
-    packing.pack(packing.before ? read_once(source, own) : source.data(), part.entry->memory, part.begin, part.end);
-    if (!packing.before && part.left->fetch_sub(1) == 1) MappedFile::release(source);
   };
   pool.parallel_for(static_cast<int64_t>(parts.size()), pack_part);
   for (Entry* entry : entries) entry->packing = {};

@@ -54,8 +54,6 @@ class MemoryPackedStore : public PackedStore {
   // Entries smaller than two huge pages lie side by side in chunks, so that huge pages hold them as well.
   std::byte* allocate(size_t bytes);
   void keep(Entry& entry, std::byte* memory, size_t bytes);
-  // Packs what was promised of entries, from `made` where that is not null.
-  static void pack(ThreadPool& pool, std::span<Entry* const> entries, const Tensor* made);
 
   std::mutex mutex_;
   std::map<std::pair<const Constant*, std::string>, std::unique_ptr<Entry>> entries_;

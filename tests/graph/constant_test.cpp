@@ -15,7 +15,7 @@ TEST(Constant, IsMadeOnceWhenItIsWanted) {
   making.units = 3;
   making.make = [&](std::byte* dst, size_t begin, size_t end) {
     ++calls;
-    for (size_t i = begin; i < end; ++i) reinterpret_cast<float*>(dst)[i] = static_cast<float>(i) + 0.5F;
+    for (size_t i = begin; i < end; ++i) reinterpret_cast<float*>(dst)[i - begin] = static_cast<float>(i) + 0.5F;
   };
   const Constant constant(DType::float32, {3}, making);
   EXPECT_EQ(constant.dtype(), DType::float32);

@@ -23,7 +23,8 @@ namespace {
 ConstantPtr numbered_rows(size_t rows, size_t columns) {
   auto make = [columns](std::byte* dst, size_t begin, size_t end) {
     auto* to = reinterpret_cast<float*>(dst);
-    for (size_t row = begin; row < end; ++row) std::fill_n(to + row * columns, columns, static_cast<float>(row));
+    for (size_t row = begin; row < end; ++row)
+      std::fill_n(to + (row - begin) * columns, columns, static_cast<float>(row));
   };
   const Shape shape = {static_cast<int64_t>(rows), static_cast<int64_t>(columns)};
   return std::make_shared<const Constant>(DType::float32, shape, Constant::Making{rows, make, {}, ""});

@@ -74,12 +74,11 @@ Folded fold(const Graph& graph, const Node& conv, const Node& norm) {
   const auto scale_rows = [=, factors = std::move(factors)](std::byte* dst, size_t begin, size_t end) {
     const size_t row_bytes = static_cast<size_t>(row_size) * sizeof(T);
     MappedFile::copy(
-        {static_cast<const std::byte*>(weights->tensor().data()) + begin * row_bytes, (end - begin) * row_bytes},
-        dst + begin * row_bytes);
+        {static_cast<const std::byte*>(weights->tensor().data()) + begin * row_bytes, (end - begin) * row_bytes}, dst);
     for (auto row = static_cast<int64_t>(begin); row < static_cast<int64_t>(end); ++row) {
       const int64_t channel = transposed ? row / group_out / group_in * group_out + row % group_out : row;
       const double factor = factors[static_cast<size_t>(channel)];
-      T* values = reinterpret_cast<T*>(dst) + row * row_size;
+      T* values = reinterpret_cast<T*>(dst) + (row - static_cast<int64_t>(begin)) * row_size;
       for (int64_t i = 0; i < row_size; ++i) values[i] = static_cast<T>(static_cast<double>(values[i]) * factor);
     }
   };

@@ -125,9 +125,8 @@ Constant::Making side_by_side(const std::vector<ConstantPtr>& matrices, int64_t 
       const AlignedBuffer rows = allocate_aligned((end - begin) * bytes);
       MappedFile::copy({static_cast<const std::byte*>(matrix->tensor().data()) + begin * bytes, (end - begin) * bytes},
                        rows.get());
-      for (size_t row = begin; row < end; ++row) {
-        std::memcpy(dst + row * static_cast<size_t>(columns) * sizeof(float) + at, rows.get() + (row - begin) * bytes,
-                    bytes);
+      for (size_t row = 0; row < end - begin; ++row) {
+        std::memcpy(dst + row * static_cast<size_t>(columns) * sizeof(float) + at, rows.get() + row * bytes, bytes);
       }
       at += bytes;
     }
