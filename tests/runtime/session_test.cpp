@@ -266,24 +266,28 @@ TEST(Session, GivesTheSameBitsOnAnyNumberOfThreads) {
 // A state of one sequence is divided by columns, one of several by entries of the batch.
 TEST(Session, RecurrentStepsGiveTheSameBitsOnAnyNumberOfThreads) {
   const tbb::global_control raise(tbb::global_control::max_allowed_parallelism, 8);
-  for (const auto& [type, gates, batch, hidden] : std::vector<std::tuple<std::string, int64_t, int64_t, int64_t>>{
-           {"LSTM", 4, 1, 300}, {"LSTM", 4, 3, 300}, {"GRU", 3, 1, 300}, {"RNN", 1, 2, 700}, {"LSTM", 4, 21, 48}}) {
+  struct Case {
+    std::string type;
+    int64_t gates, batch, hidden;
+  };
+  for (const Case& c : {Case{"LSTM", 4, 1, 300}, Case{"LSTM", 4, 3, 300}, Case{"GRU", 3, 1, 300},
+                        Case{"RNN", 1, 2, 700}, Case{"LSTM", 4, 21, 48}}) {
     const auto run = [&](int threads) {
       ModelBuilder builder;
-      builder.main.input("x", DType::float32, {"6", std::to_string(batch), "20"});
-      builder.main.constant("w", random_floats({1, gates * hidden, 20}, 1))
-          .constant("r", random_floats({1, gates * hidden, hidden}, 2))
-          .node(type, {"x", "w", "r"}, {"y", "last"}, {{"hidden_size", hidden}})
+      builder.main.input("x", DType::float32, {"6", std::to_string(c.batch), "20"});
+      builder.main.constant("w", random_floats({1, c.gates * c.hidden, 20}, 1))
+          .constant("r", random_floats({1, c.gates * c.hidden, c.hidden}, 2))
+          .node(c.type, {"x", "w", "r"}, {"y", "last"}, {{"hidden_size", c.hidden}})
           .output("y")
           .output("last");
       SessionOptions options;
       options.threads = threads;
       options.oversubscribe = true;
-      const std::vector<Value> inputs = {random_floats({6, batch, 20}, 3)};
+      const std::vector<Value> inputs = {random_floats({6, c.batch, 20}, 3)};
       return bits(Session(builder.model(), options).run(inputs));
     };
     const std::vector<std::byte> expected = run(1);
-    for (const int threads : {2, 3, 7}) EXPECT_EQ(run(threads), expected) << type << ", " << threads << " threads";
+    for (const int threads : {2, 3, 7}) EXPECT_EQ(run(threads), expected) << c.type << ", " << threads << " threads";
   }
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/dtype_set.h"
 #include "graph/operator.h"
 
 namespace onnxrun::ops {
