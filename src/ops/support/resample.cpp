@@ -276,7 +276,8 @@ template <class C>
 struct Filter {
   int64_t batch = 1;
   std::vector<Pass<C>> inner;  // innermost first; `outer` counts slices in one position of the first axis
-  Pass<C> first;
+  Pass<C> first;               // of the first axis: in front of the others where it leaves less for them to do
+  bool begins_with_first = false;
   int64_t row_in = 1, row_out = 1;  // elements of a position of the first axis
   int64_t block = 1;                // output positions of a tile
   int64_t longest = 0;              // elements of the largest intermediate result of a tile
@@ -307,7 +308,7 @@ struct Filter {
       elements = elements / pass.input * pass.output;
       widest = std::max(widest, elements);
     }
-    longest = std::max(reading(block).second * widest, block * row_out);
+    longest = std::max(std::max(reading(block).second, block) * widest, block * row_out);
   }
 };
 
@@ -345,6 +346,9 @@ Filter<C> make_filter(const std::vector<AxisSampling>& axes, int64_t components,
     filter.row_out *= axes[axis].output;
   }
   filter.first = make_pass<C>(axes[begin], 1, filter.row_out, extrapolation_value);
+  filter.begins_with_first =
+      !filter.inner.empty() && filter.first.output < filter.first.input && !filter.first.has_outside;
+  if (filter.begins_with_first) filter.first.inner = filter.row_in;
   filter.choose_block();
   return filter;
 }
@@ -355,12 +359,19 @@ void filter_tile(const Filter<C>& filter, const C* src, C* dst, int64_t begin, i
                  C* scratch) {
   C* next = scratch;
   C* other = scratch + filter.longest;
-  for (const Pass<C>& pass : filter.inner) {
-    run_pass(pass, src, next, count * pass.outer, 0, pass.output, 0, pass.input);
+  if (filter.begins_with_first) {
+    run_pass(filter.first, src, next, 1, begin, end, low, count);
+    count = end - begin;
     src = next;
     std::swap(next, other);
   }
-  run_pass(filter.first, src, dst, 1, begin, end, low, count);
+  for (const Pass<C>& pass : filter.inner) {
+    C* to = filter.begins_with_first && &pass == &filter.inner.back() ? dst : next;
+    run_pass(pass, src, to, count * pass.outer, 0, pass.output, 0, pass.input);
+    src = to;
+    std::swap(next, other);
+  }
+  if (!filter.begins_with_first) run_pass(filter.first, src, dst, 1, begin, end, low, count);
 }
 
 template <class C>
