@@ -6,6 +6,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "base/mapped_file.h"
 #include "graph/differentiate.h"
 #include "graph/inline_functions.h"
 #include "graph/proto_tensor.h"
@@ -309,6 +310,7 @@ void check_versions(GraphModel& model, bool allow_newer) {
 std::shared_ptr<GraphModel> load_model(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
                                        const std::filesystem::path& folder, const LoadOptions& options) {
   const std::string small = without_raw_data(bytes, WireMessage::model);
+  MappedFile::release(bytes);  // large pages of the file, of which a few bytes each were read
   proto::ModelProto proto;
   google::protobuf::io::CodedInputStream stream(reinterpret_cast<const uint8_t*>(small.data()),
                                                 static_cast<int>(small.size()));

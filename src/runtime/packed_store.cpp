@@ -166,15 +166,15 @@ void MemoryPackedStore::finish(ThreadPool& pool) {
     const Packing& packing = part.entry->packing;
     const Constant& constant = *part.entry->constant;
     AlignedBuffer& own = memory[static_cast<size_t>(worker)];
+    const Tensor* kept = constant.kept();
+    const std::byte* source = nullptr;
     if (packing.before) {
-      const std::byte* source = read_part(constant, packing.before(part.begin), packing.before(part.end), own);
-      packing.pack(source, part.entry->memory, part.begin, part.end);
-    } else if (const Tensor* kept = constant.kept()) {
-      packing.pack(bytes_of(*kept).data(), part.entry->memory, part.begin, part.end);
-      if (part.left->fetch_sub(1) == 1) MappedFile::release(bytes_of(*kept));
+      source = read_part(constant, packing.before(part.begin), packing.before(part.end), own);
     } else {
-      packing.pack(read_part(constant, 0, constant.bytes(), own), part.entry->memory, part.begin, part.end);
+      source = kept ? bytes_of(*kept).data() : read_part(constant, 0, constant.bytes(), own);
     }
+    packing.pack(source, part.entry->memory, part.begin, part.end);
+    if (kept && part.left->fetch_sub(1) == 1) MappedFile::release(bytes_of(*kept));
   };
   pool.parallel_for(static_cast<int64_t>(parts.size()), pack_part);
   for (Entry* entry : entries) entry->packing = {};
