@@ -279,10 +279,29 @@ struct Means {
   double of_medians = 0, of_minima = 0;  // sums of logarithms
 };
 
+// The least load time and the most memory of a few processes of either side, in turn: the first uses of memory differ
+// widely. Nothing where one fails.
+std::pair<std::optional<ChildResult>, std::optional<ChildResult>> measure_loads(Job& job) {
+  std::optional<ChildResult> ours, peer;
+  const auto measure_one = [&](std::optional<ChildResult>& best, Numbers (*work)(Job&)) {
+    const std::optional<ChildResult> result = in_child(job, work);
+    if (!result || !best) {
+      best = result;
+    } else {
+      best->numbers[0] = std::min(best->numbers[0], result->numbers[0]);
+      best->peak_mb = std::max(best->peak_mb, result->peak_mb);
+    }
+    return best.has_value();
+  };
+  for (int turn = 0; turn < 3; ++turn) {
+    if (!measure_one(ours, load_and_run_ours) || !measure_one(peer, load_and_run_peer)) break;
+  }
+  return {ours, peer};
+}
+
 bool print_row(Job& job, Means& means) {
   const auto latency = in_child(job, measure_latency);
-  const auto ours = in_child(job, load_and_run_ours);
-  const auto peer = in_child(job, load_and_run_peer);
+  const auto [ours, peer] = measure_loads(job);
   if (!latency || !ours || !peer) return false;
   const auto [our_median, peer_median, our_minimum, peer_minimum] = latency->numbers;
   std::printf("| %s | %d | %.3f | %.3f | **%.2f** | %.2f | %.1f | %.1f | %.0f | %.0f |\n",
@@ -306,7 +325,7 @@ std::string processor_name() {
 
 constexpr const char* kTableHead = R"(Both with their default options on the same inputs, in turn in one process.
 The ratio is the peer's time by ours, of the medians and of the minima of all runs: above 1, onnxrun is faster.
-Load is the making of a session; memory the most that a process holds which loads the model and runs it once.
+Load is the making of a session, the least of three processes; memory the most that a process holds which loads the model and runs it once.
 
 | model | threads | ours ms | peer ms | ratio | of minima | load ms | peer's | memory MB | peer's |
 |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
