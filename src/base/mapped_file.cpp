@@ -26,6 +26,16 @@ constexpr size_t kMaxDescriptors = 64;  // of mapped files that are kept for cop
   throw Error(ErrorCode::io, "cannot read '" + path.string() + "': " + why);
 }
 
+// Bytes of the file from `offset` on, as many as `to` has.
+void read_at(const std::filesystem::path& path, int descriptor, size_t offset, std::span<std::byte> to) {
+  for (size_t done = 0; done < to.size();) {
+    const ssize_t got = pread(descriptor, to.data() + done, to.size() - done, static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) refuse(path, got < 0 ? std::strerror(errno) : "it became shorter while it was read");
+    done += static_cast<size_t>(got);
+  }
+}
+
 int64_t nanoseconds(const timespec& time) { return time.tv_sec * int64_t{1'000'000'000} + time.tv_nsec; }
 
 class FileDescriptor {
@@ -67,6 +77,7 @@ struct Mappings {
   std::mutex mutex;
   struct File {
     FileIdentity identity;
+    std::filesystem::path path;
     int descriptor = -1;
   };
   std::map<const std::byte*, File> files;
@@ -99,6 +110,7 @@ std::shared_ptr<const MappedFile> MappedFile::map(const std::filesystem::path& p
   const std::lock_guard lock(mappings().mutex);
   Mappings::File& known = mappings().files[begin];
   known.identity = file.identity();
+  known.path = path;
   if (mappings().descriptors < kMaxDescriptors) {
     known.descriptor = file.leave();
     ++mappings().descriptors;
@@ -115,13 +127,7 @@ std::shared_ptr<const MappedFile> MappedFile::open_private(const std::filesystem
 std::shared_ptr<const MappedFile> MappedFile::read(const std::filesystem::path& path) {
   const FileDescriptor file(path);
   AlignedBuffer buffer = allocate_aligned(file.size());
-  size_t done = 0;
-  while (done < file.size()) {
-    const ssize_t got = ::read(file.get(), buffer.get() + done, file.size() - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) refuse(path, got < 0 ? std::strerror(errno) : "it became shorter while it was read");
-    done += static_cast<size_t>(got);
-  }
+  read_at(path, file.get(), 0, {buffer.get(), file.size()});
   const std::span<const std::byte> bytes(buffer.get(), file.size());
   const std::shared_ptr<std::byte> owner(std::move(buffer));
   auto* plain = new MappedFile(bytes, false);
@@ -140,12 +146,14 @@ void MappedFile::release(std::span<const std::byte> range) noexcept {
 }
 
 void MappedFile::copy(std::span<const std::byte> range, std::byte* to) {
+  std::filesystem::path path;
   int descriptor = -1;
   size_t offset = 0;
   {
     const std::lock_guard lock(mappings().mutex);
     const auto file = mappings().find(range);
     if (file != mappings().files.end()) {
+      path = file->second.path;
       descriptor = file->second.descriptor;
       offset = static_cast<size_t>(range.data() - file->first);
     }
@@ -154,13 +162,7 @@ void MappedFile::copy(std::span<const std::byte> range, std::byte* to) {
     std::copy(range.begin(), range.end(), to);
     return release(range);
   }
-  for (size_t done = 0; done < range.size();) {
-    const ssize_t got = pread(descriptor, to + done, range.size() - done, static_cast<off_t>(offset + done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw Error(ErrorCode::io, std::string("cannot read a mapped file: ") + std::strerror(errno));
-    if (got == 0) throw Error(ErrorCode::io, "a mapped file became shorter while it was read");
-    done += static_cast<size_t>(got);
-  }
+  read_at(path, descriptor, offset, {to, range.size()});
 }
 
 std::optional<MappedFile::Place> MappedFile::locate(std::span<const std::byte> range) {

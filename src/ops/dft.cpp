@@ -4,6 +4,7 @@
 #include <cmath>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "base/dispatch_dtype.h"
@@ -75,20 +76,11 @@ class DFT : public Operator {
     }
     const int64_t count = input.elements(0, at) * static_cast<int64_t>(lines.inner);
     if (count == 0) return context.phase(0, 0, [](const TileContext&) {});
-    if (lines.parts == 1 && !inverse_) return plan_real(context, lines, count);
-    const auto transform = std::make_shared<const ops::FourierTransform>(lines.length, inverse_);
-    context.scratch((2 * lines.length + transform->scratch_size()) * sizeof(ops::ComplexNumber));
-    dispatch_dtype<FloatTypes>(context.input(0).dtype, [&]<class T>() {
-      context.range(count, transform->nanoseconds(), [=, *this](const TileContext& tile, int64_t begin, int64_t end) {
-        auto* x = reinterpret_cast<ops::ComplexNumber*>(tile.scratch);
-        for (int64_t i = begin; i < end; ++i) {
-          const auto line = static_cast<size_t>(i);
-          load(lines, tile.input<T>(0), line, x);
-          transform->run(x, x + lines.length, x + 2 * lines.length);
-          store(lines, x + lines.length, line, tile.output<T>(0));
-        }
-      });
-    });
+    if (lines.parts == 1 && !inverse_) {
+      plan_lines(context, std::make_shared<const ops::RealFourierTransform>(lines.length), lines, count);
+    } else {
+      plan_lines(context, std::make_shared<const ops::FourierTransform>(lines.length, inverse_), lines, count);
+    }
   }
 
  private:
@@ -99,21 +91,20 @@ class DFT : public Operator {
     size_t length = 1;
   };
 
-  void plan_real(PlanContext& context, const Lines& lines, int64_t count) const {
-    const auto transform = std::make_shared<const ops::RealFourierTransform>(lines.length);
+  template <class Transform>
+  void plan_lines(PlanContext& context, const std::shared_ptr<const Transform>& transform, const Lines& lines,
+                  int64_t count) const {
+    using Number = typename Transform::Number;
     context.scratch((2 * lines.length + transform->scratch_size()) * sizeof(ops::ComplexNumber));
     dispatch_dtype<FloatTypes>(context.input(0).dtype, [&]<class T>() {
       context.range(count, transform->nanoseconds(), [=, *this](const TileContext& tile, int64_t begin, int64_t end) {
         auto* y = reinterpret_cast<ops::ComplexNumber*>(tile.scratch);
-        auto* x = reinterpret_cast<double*>(y + lines.length);
+        auto* x = reinterpret_cast<Number*>(y + lines.length);
         for (int64_t i = begin; i < end; ++i) {
           const auto line = static_cast<size_t>(i);
-          const size_t given = std::min(lines.source, lines.length);
-          const T* src = tile.input<T>(0) + line / lines.inner * lines.source * lines.inner + line % lines.inner;
-          for (size_t j = 0; j < given; ++j) x[j] = static_cast<double>(src[j * lines.inner]);
-          std::fill(x + given, x + lines.length, 0.0);
+          load(lines, tile.input<T>(0), line, x);
           transform->run(x, y, y + 2 * lines.length);
-          ops::mirror(y, lines.length);
+          if (std::is_same_v<Number, double>) ops::mirror(y, lines.length);
           store(lines, y, line, tile.output<T>(0));
         }
       });
@@ -134,19 +125,22 @@ class DFT : public Operator {
     }
   }
 
-  template <class T>
-  void load(const Lines& lines, const T* src, size_t line, ops::ComplexNumber* dst) const {
+  template <class T, class Number>
+  void load(const Lines& lines, const T* src, size_t line, Number* dst) const {
     const size_t first = (line / lines.inner * lines.source * lines.inner + line % lines.inner) * lines.parts;
     const bool mirrored = onesided_ && inverse_;
     const size_t given = std::min(lines.source, mirrored ? lines.length / 2 + 1 : lines.length);
     for (size_t j = 0; j < given; ++j) {
       const T* number = src + first + j * lines.inner * lines.parts;
-      dst[j] = {static_cast<double>(number[0]), lines.parts == 2 ? static_cast<double>(number[1]) : 0};
+      if constexpr (std::is_same_v<Number, double>) {
+        dst[j] = static_cast<double>(number[0]);
+      } else {
+        dst[j] = {static_cast<double>(number[0]), lines.parts == 2 ? static_cast<double>(number[1]) : 0};
+      }
     }
     for (size_t j = given; j < lines.length; ++j) dst[j] = {};
-    if (!mirrored) return;
-    for (size_t j = lines.length / 2 + 1; j < lines.length; ++j) {
-      dst[j] = {dst[lines.length - j].re, -dst[lines.length - j].im};
+    if constexpr (!std::is_same_v<Number, double>) {
+      if (mirrored) ops::mirror(dst, lines.length);
     }
   }
 

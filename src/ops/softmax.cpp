@@ -167,11 +167,11 @@ class Softmax : public Operator {
                         T* dst = tile.output<T>(0) + offset;
                         if (inner == 1) {
                           ops::widen(dtype, src, buffer, count);
-                          rows_f32<F>(buffer, buffer, buffer + count, 1, count);
-                          return ops::narrow(dtype, buffer, dst, count);
+                        } else {
+                          for (int64_t k = 0; k < n; ++k) buffer[k] = static_cast<float>(src[k * inner]);
                         }
-                        for (int64_t k = 0; k < n; ++k) buffer[k] = static_cast<float>(src[k * inner]);
                         rows_f32<F>(buffer, buffer, buffer + count, 1, count);
+                        if (inner == 1) return ops::narrow(dtype, buffer, dst, count);
                         for (int64_t k = 0; k < n; ++k) dst[k * inner] = static_cast<T>(buffer[k]);
                       });
                     }

@@ -56,8 +56,8 @@ class STFT : public Operator {
  private:
   template <class Transform>
   static void plan_frames(PlanContext& context, const std::shared_ptr<const Transform>& transform, size_t length) {
-    constexpr bool kIsReal = std::is_same_v<Transform, ops::RealFourierTransform>;
-    using Number = std::conditional_t<kIsReal, double, ops::ComplexNumber>;
+    using Number = typename Transform::Number;
+    constexpr bool kIsReal = std::is_same_v<Number, double>;
     const Shape& output = context.output(0).shape;
     const auto frames = static_cast<size_t>(output[1]), bins = static_cast<size_t>(output[2]);
     const auto extent = static_cast<size_t>(context.input(kSignal).shape[1]);

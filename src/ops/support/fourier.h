@@ -17,6 +17,8 @@ struct ComplexNumber {
 // O(n log n) for every length.
 class FourierTransform {
  public:
+  using Number = ComplexNumber;  // that it transforms
+
   // `inverse`: with the sign +. \throws Error(limit) for a length beyond 2^28.
   FourierTransform(size_t n, bool inverse);
 
@@ -52,6 +54,8 @@ void mirror(ComplexNumber* spectrum, size_t n);
 // half as many complex numbers.
 class RealFourierTransform {
  public:
+  using Number = double;
+
   // \throws Error(limit) for a length beyond 2^28.
   explicit RealFourierTransform(size_t n);
 
